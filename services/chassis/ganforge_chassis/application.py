@@ -1,0 +1,66 @@
+"""The app every service starts from: problems, health, tokens, metrics, a way to stop."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+import ganforge
+from ganforge_chassis import health, problems
+from ganforge_chassis.database import Database
+from ganforge_chassis.tokens import Tokens
+
+
+def create(
+    title: str,
+    *,
+    description: str,
+    database: Database,
+    tokens: Tokens,
+    start: Callable[[], None] = lambda: None,
+    stop: Callable[[], None] = lambda: None,
+) -> FastAPI:
+    """Make a FastAPI app with all that services share.
+
+    ``app.state`` holds ``database``, ``tokens``, ``metrics`` (a Prometheus registry), ``stopping``
+    (an event) and ``stop()``, which sets it and may be called more than once.
+
+    Args:
+        title: the service's name in OpenAPI.
+        description: the service in one sentence.
+        database: closed when the app ends.
+        tokens: who may call.
+        start: called when the app starts, to start threads.
+        stop: called when a stop is asked for, to end streams and threads.
+    """
+    stopping = threading.Event()
+
+    def stop_once() -> None:
+        if not stopping.is_set():
+            stopping.set()
+            stop()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        start()
+        yield
+        stop_once()
+        database.close()
+
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=ganforge.__version__,
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+    )
+    app.state.database = database
+    app.state.tokens = tokens
+    app.state.metrics = CollectorRegistry()
+    app.state.stopping = stopping
+    app.state.stop = stop_once
+    problems.install(app)
+    app.include_router(health.router)
+    return app

@@ -1,0 +1,102 @@
+"""The database: SQLite with one writer at a time, or PostgreSQL."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url, select
+
+from ganforge.errors import BadInput
+from ganforge_chassis.clock import now_ms
+
+POOL_SIZE = 20
+
+
+class Database:
+    """Transactions on SQLite or PostgreSQL, written the same way.
+
+    A transaction commits when its block ends and rolls back when the block raises. On SQLite a
+    writer starts with BEGIN IMMEDIATE behind a lock of this process, so it never meets
+    SQLITE_BUSY half-way; ``FOR UPDATE`` clauses compile to nothing there and are not needed.
+
+    Args:
+        url: an SQLAlchemy URL, ``sqlite:///file.db`` or ``postgresql://user@host/name``.
+        page_size: SQLite's page size in bytes, applied to a new file only.
+    """
+
+    def __init__(self, url: str, *, page_size: int = 4096) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise BadInput(f"databases are sqlite or postgresql, not {parsed.get_backend_name()}")
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.url = parsed.render_as_string(hide_password=True)
+        self.engine = _sqlite_engine(parsed, page_size) if self.is_sqlite else _pg_engine(parsed)
+        self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a transaction that only reads."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction that may write."""
+        with self._writer, self.engine.connect() as connection:
+            connection = connection.execution_options(ganforge_write=True)
+            with connection.begin():
+                yield connection
+
+    def now_ms(self) -> int:
+        """Ask the database what time it is."""
+        with self.read() as connection:
+            return now(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def now(connection: Connection) -> int:
+    """Ask the database what time it is, in milliseconds since 1970."""
+    return int(connection.execute(select(now_ms())).scalar_one())
+
+
+def as_dict(row: Row[Any]) -> dict[str, Any]:
+    """Give a row's columns by name."""
+    return dict(row._mapping)
+
+
+def _sqlite_engine(url: Any, page_size: int) -> Engine:
+    engine = create_engine(
+        url, pool_size=POOL_SIZE, max_overflow=20, connect_args={"check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: Any) -> None:
+        # SQLAlchemy's docs, "Enabling Non-Legacy SQLite Transactional Modes": we emit BEGIN.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"page_size={page_size}",
+            "busy_timeout=10000",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("ganforge_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _pg_engine(url: Any) -> Engine:
+    return create_engine(url, pool_size=POOL_SIZE, max_overflow=20, pool_pre_ping=True)

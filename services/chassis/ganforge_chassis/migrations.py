@@ -1,0 +1,75 @@
+"""Schema migrations: brought up to date at start, refused when they are from the future."""
+
+import importlib.resources
+from typing import Any
+
+from alembic import command, context
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, text
+
+from ganforge.errors import ServerFailed
+from ganforge_chassis.database import Database
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names for constraints, so that SQLite's batch migrations can find them."""
+
+_UPGRADE_LOCK = 4_702_061
+
+
+def upgrade(database: Database, package: str) -> None:
+    """Bring the schema of the service ``package`` up to date; may be called by many at once.
+
+    Raises:
+        ServerFailed: the database was written by a newer version of ganforge.
+    """
+    config = _config(package)
+    with database.write() as connection:
+        if not database.is_sqlite:
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+        _refuse_the_unknown(database, connection, config, package)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def run(metadata: MetaData, package: str) -> None:
+    """Run the migrations of ``package`` on the connection in hand; the body of its ``env.py``."""
+    connection = context.config.attributes["connection"]
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table=version_table(package),
+        render_as_batch=True,
+    )
+    context.run_migrations()
+
+
+def version_table(package: str) -> str:
+    """Name the table that tells the schema's version, one per service."""
+    return f"{package}_version"
+
+
+def _config(package: str) -> Config:
+    config = Config()
+    folder = importlib.resources.files(package) / "db" / "migrations"
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _refuse_the_unknown(database: Database, connection: Any, config: Config, package: str) -> None:
+    options = {"version_table": version_table(package)}
+    current = MigrationContext.configure(connection, opts=options).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise ServerFailed(
+            f"the database {database.url} has schema {current}, which this version of ganforge "
+            "does not know: it was written by a newer one; install that"
+        )

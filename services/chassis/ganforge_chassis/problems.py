@@ -1,0 +1,108 @@
+"""Errors at the HTTP edge: every one leaves as a problem document (RFC 9457)."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from ganforge.errors import BadInput, GanforgeError, NotAuthenticated
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "description": "a URI reference that names the kind of problem"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "what is wrong and what to do"},
+        "errors": {
+            "type": "array",
+            "description": "one entry for each wrong field",
+            "items": {
+                "type": "object",
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem document (RFC 9457)",
+        "content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}},
+    }
+}
+"""Pass as ``responses=`` of a router, so that OpenAPI tells of the problem documents."""
+
+
+def document(error: GanforgeError) -> dict[str, Any]:
+    """Say ``error`` as a problem document's members."""
+    return {
+        "type": f"/problems/{error.slug}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        **error.members,
+    }
+
+
+def answer(error: GanforgeError) -> Response:
+    """Answer with ``error``."""
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, NotAuthenticated) else None
+    return JSONResponse(
+        document(error), status_code=error.status, headers=headers, media_type=MEDIA_TYPE
+    )
+
+
+def plain(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """Answer with a problem that has no type of its own (RFC 9457, section 4.2.1)."""
+    phrase = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": phrase, "status": status, "detail": detail}
+    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Turn every error that leaves ``app`` into a problem document."""
+
+    @app.exception_handler(GanforgeError)
+    def known(request: Request, error: GanforgeError) -> Response:
+        return answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(request: Request, error: RequestValidationError) -> Response:
+        return answer(from_validation(error))
+
+    @app.exception_handler(HTTPException)
+    def http(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers) if error.headers else None
+        return plain(error.status_code, error.detail, headers)
+
+    @app.exception_handler(OperationalError)
+    def database_away(request: Request, error: OperationalError) -> Response:
+        logger.warning("the database does not answer: check that it runs", exc_info=error)
+        return plain(503, "the database does not answer; try again", {"Retry-After": "1"})
+
+    @app.exception_handler(Exception)
+    def bug(request: Request, error: Exception) -> Response:
+        logger.error("a bug: please report it", exc_info=error, extra={"path": request.url.path})
+        return plain(500, "something went wrong on the server; its log says what")
+
+
+def from_validation(error: RequestValidationError) -> BadInput:
+    """Name every wrong field by a JSON pointer (RFC 6901) and say what is wrong with it."""
+    errors = [
+        {"pointer": "".join(f"/{part}" for part in item["loc"][1:]), "detail": item["msg"]}
+        for item in error.errors()
+    ]
+    first = errors[0]
+    where = f"{first['pointer']}: " if first["pointer"] else ""
+    return BadInput(f"{where}{first['detail']}", errors=errors)
