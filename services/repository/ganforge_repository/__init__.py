@@ -1,0 +1,1 @@
+"""The repository: networks, tags, immutable versions of weights, and snapshots of jobs."""
