@@ -1,0 +1,1 @@
+"""The repository's HTTP edge: parse, call one use-case, answer."""
