@@ -1,0 +1,204 @@
+"""The client of the coordinator: what people ask of it, and what learners do."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+from pydantic import TypeAdapter
+
+from ganforge._transport import Transport
+from ganforge.errors import Unreachable
+from ganforge.wire.datasets import DatasetInfo
+from ganforge.wire.jobs import (
+    Job,
+    JobAction,
+    JobEvent,
+    JobPage,
+    JobState,
+    LearnJob,
+    ProgressSeries,
+)
+from ganforge.wire.learning import (
+    Assignment,
+    Claim,
+    Completion,
+    Heartbeat,
+    HeartbeatReply,
+    Learner,
+    ProgressPush,
+    ProgressReply,
+    Registered,
+    Registration,
+    SnapshotNote,
+    StrategyInfo,
+)
+from ganforge.wire.model import WireModel
+
+FOLLOW_SILENCE_SECONDS = 45.0
+"""The server speaks every 15 s; when it is silent for longer, the connection is dead."""
+
+_LEARNERS = TypeAdapter(list[Learner])
+_DATASETS = TypeAdapter(list[DatasetInfo])
+_STRATEGIES = TypeAdapter(list[StrategyInfo])
+
+
+class CoordinatorClient:
+    """Calls to one coordinator; every method raises the classes of ``ganforge.errors``.
+
+    Args:
+        transport: how the coordinator is reached.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    # What people ask.
+
+    def submit(self, job: LearnJob) -> Job:
+        """Submit a job; sent again under the same key when the answer is lost."""
+        response = self._transport.request(
+            "POST",
+            "/v1/jobs",
+            json=_body(job),
+            headers={"Idempotency-Key": str(uuid.uuid4())},
+            retry=True,
+        )
+        return Job.model_validate_json(response.content)
+
+    def job(self, job_id: str) -> Job:
+        """Show a job."""
+        response = self._transport.request("GET", f"/v1/jobs/{job_id}")
+        return Job.model_validate_json(response.content)
+
+    def jobs(self, *, states: list[JobState] | None = None) -> Iterator[Job]:
+        """List jobs, newest first; pages are fetched as they are needed."""
+        token: str | None = None
+        while True:
+            params = {"state": [str(state) for state in states or []], "pageToken": token}
+            response = self._transport.request("GET", "/v1/jobs", params=params)
+            page = JobPage.model_validate_json(response.content)
+            yield from page.items
+            token = page.next_page_token
+            if token is None:
+                return
+
+    def steer(self, job_id: str, action: JobAction) -> Job:
+        """Stop, pause, resume, cancel or retry a job."""
+        # Asking twice changes nothing, so a lost answer is asked for again.
+        response = self._transport.request("POST", f"/v1/jobs/{job_id}/{action}", retry=True)
+        return Job.model_validate_json(response.content)
+
+    def progress(
+        self,
+        job_id: str,
+        *,
+        max_points: int | None = None,
+        first: int | None = None,
+        last: int | None = None,
+    ) -> ProgressSeries:
+        """Read the progress as columns, downsampled with every extreme kept."""
+        params = {"maxPoints": max_points, "from": first, "to": last}
+        response = self._transport.request("GET", f"/v1/jobs/{job_id}/progress", params=params)
+        return ProgressSeries.model_validate_json(response.content)
+
+    def follow(self, job_id: str, *, after: int = 0) -> Iterator[JobEvent]:
+        """Give a job's events as they happen, until it is over.
+
+        A broken connection is opened again where it broke off: nothing is missed or told twice.
+
+        Args:
+            job_id: the job.
+            after: the number of the last event already known.
+
+        Raises:
+            Unreachable: nobody has answered for about a minute.
+        """
+        seen, failures = after, 0
+        while True:
+            try:
+                for event in self._events(job_id, seen):
+                    seen, failures = event.id, 0
+                    yield event
+                if self.job(job_id).state.is_final:
+                    return
+            except (Unreachable, httpx.TransportError):
+                failures += 1
+                if failures > 12:
+                    raise
+            time.sleep(min(5.0, 0.2 * 2**failures))
+
+    def _events(self, job_id: str, seen: int) -> Iterator[JobEvent]:
+        with self._transport.stream(
+            "GET",
+            f"/v1/jobs/{job_id}/events",
+            headers={"Last-Event-ID": str(seen), "Accept": "text/event-stream"},
+            timeout_s=FOLLOW_SILENCE_SECONDS,
+        ) as response:
+            for line in response.iter_lines():
+                if line.startswith("data: "):
+                    yield JobEvent.model_validate(json.loads(line.removeprefix("data: ")))
+
+    def learners(self) -> list[Learner]:
+        """List the learners."""
+        return _LEARNERS.validate_json(self._transport.request("GET", "/v1/learners").content)
+
+    def datasets(self) -> list[DatasetInfo]:
+        """List the datasets that learners can read."""
+        return _DATASETS.validate_json(self._transport.request("GET", "/v1/datasets").content)
+
+    def strategies(self) -> list[StrategyInfo]:
+        """List the learning strategies, each with the JSON Schema of its config keys."""
+        response = self._transport.request("GET", "/v1/strategies")
+        return _STRATEGIES.validate_json(response.content)
+
+    # What learners do. Each call may be sent again when its answer is lost.
+
+    def register(self, registration: Registration) -> Registered:
+        """Register a learner."""
+        response = self._post("/v1/learners", registration)
+        return Registered.model_validate_json(response.content)
+
+    def claim(self, learner_id: str, claim: Claim, *, wait_seconds: float) -> Assignment | None:
+        """Claim a job, waiting for one; None when none came."""
+        path = f"/v1/learners/{learner_id}/claim"
+        response = self._post(path, claim, wait_seconds=wait_seconds)
+        if response.status_code == 204:
+            return None
+        return Assignment.model_validate_json(response.content)
+
+    def heartbeat(self, attempt_id: str, beat: Heartbeat, *, wait_seconds: float) -> HeartbeatReply:
+        """Renew a lease, then wait for a command."""
+        path = f"/v1/attempts/{attempt_id}/heartbeat"
+        response = self._post(path, beat, wait_seconds=wait_seconds)
+        return HeartbeatReply.model_validate_json(response.content)
+
+    def push_progress(self, attempt_id: str, push: ProgressPush) -> ProgressReply:
+        """Push points of progress."""
+        response = self._post(f"/v1/attempts/{attempt_id}/progress", push)
+        return ProgressReply.model_validate_json(response.content)
+
+    def note_snapshot(self, attempt_id: str, note: SnapshotNote) -> None:
+        """Note that a snapshot was committed at the repository."""
+        self._post(f"/v1/attempts/{attempt_id}/snapshots", note)
+
+    def complete(self, attempt_id: str, completion: Completion) -> None:
+        """End an attempt."""
+        self._post(f"/v1/attempts/{attempt_id}/complete", completion)
+
+    def _post(self, path: str, body: WireModel, *, wait_seconds: float = 0.0) -> httpx.Response:
+        headers = {"Prefer": f"wait={wait_seconds:g}"} if wait_seconds else {}
+        return self._transport.request(
+            "POST",
+            path,
+            json=_body(body),
+            headers=headers,
+            timeout_s=wait_seconds + 10.0,
+            retry=False,
+        )
+
+
+def _body(model: WireModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True)

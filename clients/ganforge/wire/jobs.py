@@ -1,0 +1,150 @@
+"""Learn jobs: what people submit and what they are told of it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ganforge.wire.model import WireModel
+from ganforge.wire.progress import LearnProgress
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+"""The name of a network, dataset or strategy."""
+
+
+class JobState(StrEnum):
+    """Where a job is; SUCCEEDED, FAILED and CANCELLED are final until it is retried."""
+
+    QUEUED = "QUEUED"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job is over."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class Desired(StrEnum):
+    """What the job's owner wants of it."""
+
+    RUN = "RUN"
+    PAUSE = "PAUSE"
+    STOP = "STOP"
+    CANCEL = "CANCEL"
+
+
+class JobAction(StrEnum):
+    """What people can ask of a job: the last part of ``POST /v1/jobs/{id}/...``."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY = "retry"
+
+
+class LearnJob(WireModel):
+    """A learn job as people submit it."""
+
+    networks: list[Name] = Field(
+        min_length=1,
+        max_length=8,
+        description="the networks to learn, in the order the strategy takes them",
+        examples=[["Generator", "Discriminator"]],
+    )
+    dataset: Name = Field(description="the dataset to learn from", examples=["MNIST"])
+    config: dict[str, Any] = Field(
+        default_factory=dict,
+        description="the strategy's config keys; see GET /v1/strategies",
+        examples=[{"strategy": "GANLearningStrategy", "generatorDim": 10, "batchSize": 16}],
+    )
+    name: str | None = Field(None, min_length=1, max_length=200, description="a name for people")
+    target_count: int = Field(1, ge=1, le=64, description="how many learners work on it")
+    priority: int = Field(0, ge=-100, le=100, description="higher is claimed first")
+
+
+class JobError(WireModel):
+    """Why a job failed."""
+
+    slug: str = Field(description="the kind of error: the last part of a problem type")
+    detail: str
+    iteration: int | None = Field(None, description="the iteration it happened in, when it did")
+
+
+class WeightsLink(WireModel):
+    """Where the job's latest weights of one network are."""
+
+    tag: str
+    version: int
+    url: str = Field(description="the version at the repository")
+
+
+class Attempt(WireModel):
+    """One try at a job."""
+
+    epoch: int
+    state: str = Field(description="ACTIVE, SUCCEEDED, FAILED, RELEASED or LOST")
+    learner: str
+    resume_iteration: int
+    started_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+class Job(WireModel):
+    """A learn job as the coordinator tells of it."""
+
+    id: str
+    name: str | None
+    networks: list[str]
+    dataset: str
+    config: dict[str, Any]
+    target_count: int
+    priority: int
+    tag: str = Field(description="the line of versions the job trains")
+    state: JobState
+    desired: Desired
+    reason: str | None = Field(description="why the job is in this state, in one word")
+    error: JobError | None
+    epoch: int = Field(description="the fencing number of the latest attempt; 0 before the first")
+    iteration: int = Field(description="iterations done, as far as the coordinator knows")
+    max_iterations: int | None = Field(description="the target; null runs until stopped")
+    progress: LearnProgress | None = Field(description="the latest LearnProgress")
+    iterations_per_second: float | None
+    eta_seconds: float | None
+    attempts: list[Attempt]
+    weights: dict[str, WeightsLink]
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+
+class JobPage(WireModel):
+    """One page of jobs, newest first."""
+
+    items: list[Job]
+    next_page_token: str | None
+
+
+class ProgressSeries(WireModel):
+    """LearnProgress as columns: all share ``iterations``; a number that is not finite is null."""
+
+    iterations: list[int]
+    series: dict[str, list[float | None]]
+    total: int = Field(description="points there are in the range, before downsampling")
+
+
+class JobEvent(WireModel):
+    """One server-sent event of a job."""
+
+    id: int = Field(description="the job's own sequence number, without gaps")
+    type: str = Field(description="state, progress, snapshot or log")
+    at: datetime
+    epoch: int
+    data: dict[str, Any]

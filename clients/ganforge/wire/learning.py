@@ -1,0 +1,162 @@
+"""The learner's side: registering, claiming, beating, reporting, completing."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from ganforge.wire.datasets import DatasetInfo
+from ganforge.wire.jobs import JobError, Name
+from ganforge.wire.model import WireModel
+
+
+class StrategyInfo(WireModel):
+    """A learning strategy and the keys it takes."""
+
+    name: Name
+    summary: str = Field(description="one sentence")
+    config_schema: dict[str, Any] = Field(description="JSON Schema of its config keys")
+
+
+class Registration(WireModel):
+    """A learner presents itself."""
+
+    name: str = Field(min_length=1, max_length=100, description="stays the same over restarts")
+    boot_id: str = Field(min_length=8, max_length=64, description="random, new at every start")
+    device: str = Field(max_length=200, description="what it computes on, such as cpu or cuda:0")
+    labels: dict[str, str] = Field(default_factory=dict)
+    version: str = Field(max_length=50, description="its ganforge version")
+    datasets: list[DatasetInfo]
+    strategies: list[StrategyInfo]
+
+
+class Registered(WireModel):
+    """The coordinator's answer: the rhythm the learner is to keep."""
+
+    id: str
+    lease_seconds: float
+    heartbeat_seconds: float
+
+
+class Learner(WireModel):
+    """A learner as the coordinator tells of it."""
+
+    id: str
+    name: str
+    device: str
+    labels: dict[str, str]
+    version: str
+    last_seen_seconds: float = Field(description="seconds since it was last heard of")
+    is_alive: bool
+    job: str | None = Field(description="the job it works on")
+    datasets: list[str]
+    strategies: list[str]
+
+
+class Claim(WireModel):
+    """A learner asks for work; repeating the key repeats the answer."""
+
+    claim_key: str = Field(min_length=8, max_length=64)
+
+
+class Assignment(WireModel):
+    """The right to work on a job, until the lease runs out."""
+
+    attempt_id: str
+    job_id: str
+    epoch: int
+    rank: int
+    world_size: int
+    networks: list[str]
+    dataset: str
+    config: dict[str, Any]
+    tag: str
+    lease_seconds: float
+
+
+class Heartbeat(WireModel):
+    """The learner is alive; tells how far it is."""
+
+    rank: int = Field(0, ge=0)
+    iteration: int = Field(0, ge=0, description="iterations done")
+    started: bool = Field(False, description="the trainer runs")
+    resume_iteration: int = Field(0, ge=0, description="iterations done when the attempt began")
+    command_seen: str | None = Field(
+        None, max_length=16, description="the command already known: no need to answer early"
+    )
+
+
+class Command(StrEnum):
+    """What the learner is to do; a cancelled lease is simply lost."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class HeartbeatReply(WireModel):
+    """The lease is renewed."""
+
+    lease_seconds: float
+    command: Command
+
+
+class ProgressPush(WireModel):
+    """Evenly spaced points of progress: iterations ``first, first + step, ...``."""
+
+    rank: int = Field(0, ge=0)
+    seq: int = Field(ge=0, description="counts the pushes of this attempt and rank from 0")
+    first: int = Field(ge=0)
+    step: int = Field(1, ge=1)
+    series: dict[str, list[float | None]] = Field(
+        min_length=1, max_length=32, description="minibatchLoss and the extras, columns"
+    )
+    iterations_per_second: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _same_length(self) -> "ProgressPush":
+        lengths = {len(column) for column in self.series.values()}
+        if len(lengths) != 1 or not 1 <= lengths.pop() <= MAX_POINTS:
+            raise ValueError(f"the columns must have one common length of 1 to {MAX_POINTS}")
+        return self
+
+    @property
+    def count(self) -> int:
+        """How many points there are."""
+        return len(next(iter(self.series.values())))
+
+
+MAX_POINTS = 4096
+
+
+class ProgressReply(WireModel):
+    """The points are kept."""
+
+    applied: bool = Field(description="false when they had been kept before")
+    next_seq: int
+
+
+class SnapshotNote(WireModel):
+    """A snapshot was committed at the repository."""
+
+    rank: int = Field(0, ge=0)
+    iteration: int = Field(ge=0, description="iterations done in the snapshot")
+    versions: dict[str, int] = Field(description="the new version of each network")
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    SUCCEEDED = "SUCCEEDED"
+    RELEASED = "RELEASED"
+    FAILED = "FAILED"
+
+
+class Completion(WireModel):
+    """The attempt is over."""
+
+    rank: int = Field(0, ge=0)
+    outcome: Outcome
+    iteration: int = Field(ge=0, description="iterations done")
+    error: JobError | None = None
+    permanent: bool = Field(False, description="another try would fail the same way")

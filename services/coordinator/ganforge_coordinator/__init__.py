@@ -1,0 +1,1 @@
+"""The coordinator: accepts learn jobs, leases them to learners, keeps every LearnProgress."""

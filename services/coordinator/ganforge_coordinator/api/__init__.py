@@ -1,0 +1,1 @@
+"""The coordinator's HTTP edge: parse, call one use-case, answer."""

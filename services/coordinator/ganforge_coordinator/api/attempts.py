@@ -1,0 +1,160 @@
+"""The learner's side: register, claim, beat, report, complete."""
+
+import asyncio
+
+from fastapi import APIRouter, Response
+from starlette.concurrency import run_in_threadpool
+
+from ganforge.wire.learning import (
+    Assignment,
+    Claim,
+    Command,
+    Completion,
+    Heartbeat,
+    HeartbeatReply,
+    Learner,
+    ProgressPush,
+    ProgressReply,
+    Registered,
+    Registration,
+    SnapshotNote,
+)
+from ganforge_chassis.problems import RESPONSES
+from ganforge_coordinator import dispatch, progress, signals, views
+from ganforge_coordinator.api.deps import (
+    LEARNER,
+    READER,
+    RECHECK_SECONDS,
+    AttemptId,
+    Parts,
+    WaitSeconds,
+)
+
+router = APIRouter(prefix="/v1", tags=["learners"], responses=RESPONSES)
+
+
+@router.get("/learners", operation_id="listLearners", dependencies=[READER])
+def list_learners(parts: Parts) -> list[Learner]:
+    """List the learners, what they work on and what they can do."""
+    with parts.database.read() as connection:
+        return views.all_learners(connection)
+
+
+@router.post("/learners", status_code=201, operation_id="registerLearner", dependencies=[LEARNER])
+def register(registration: Registration, parts: Parts) -> Registered:
+    """Register a learner; what it held before it started anew is taken from it at once."""
+    with parts.database.write() as connection:
+        learner_id = dispatch.register(connection, registration)
+    parts.signals.notify(signals.QUEUE)
+    return Registered(
+        id=learner_id,
+        lease_seconds=parts.settings.lease_seconds,
+        heartbeat_seconds=parts.settings.heartbeat_seconds,
+    )
+
+
+@router.post(
+    "/learners/{learner_id}/claim",
+    operation_id="claimJob",
+    dependencies=[LEARNER],
+    response_model=Assignment,
+    responses={204: {"description": "There is nothing to do"}},
+)
+async def claim(
+    learner_id: str, claim: Claim, parts: Parts, wait_seconds: WaitSeconds
+) -> Assignment | Response:
+    """Claim a job; waits for one as long as ``Prefer: wait=`` says, 25 s at most."""
+
+    def try_once() -> Assignment | None:
+        with parts.database.write() as connection:
+            return dispatch.claim(
+                connection,
+                learner_id,
+                claim.claim_key,
+                lease_seconds=parts.settings.lease_seconds,
+                ack_ms=int(parts.settings.acknowledge_seconds * 1000),
+            )
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_seconds
+    with parts.signals.waiting(signals.QUEUE) as waiter:
+        while True:
+            assignment = await run_in_threadpool(try_once)
+            if assignment is not None:
+                parts.signals.notify(signals.of_job(assignment.job_id))
+                return assignment
+            left = deadline - loop.time()
+            if left <= 0 or parts.stopping.is_set():
+                return Response(status_code=204)
+            await waiter.wait(min(left, RECHECK_SECONDS))
+
+
+@router.post("/attempts/{attempt_id}/heartbeat", operation_id="heartbeat", dependencies=[LEARNER])
+async def heartbeat(
+    attempt_id: AttemptId, beat: Heartbeat, parts: Parts, wait_seconds: WaitSeconds
+) -> HeartbeatReply:
+    """Renew the lease at once; then wait for a new command as long as ``Prefer: wait=`` says."""
+    job_topic = await run_in_threadpool(_topic_of, parts, attempt_id)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_seconds
+    with parts.signals.waiting(job_topic) as waiter:
+        command = await run_in_threadpool(_beat, parts, attempt_id, beat)
+        if beat.started:
+            parts.signals.notify(job_topic)
+        while str(command) == (beat.command_seen or Command.RUN):
+            left = deadline - loop.time()
+            if left <= 0 or parts.stopping.is_set():
+                break
+            await waiter.wait(min(left, RECHECK_SECONDS))
+            command = await run_in_threadpool(_command, parts, attempt_id)
+    return HeartbeatReply(lease_seconds=parts.settings.lease_seconds, command=command)
+
+
+def _topic_of(parts: Parts, attempt_id: str) -> str:
+    with parts.database.read() as connection:
+        return signals.of_job(dispatch.job_of(connection, attempt_id))
+
+
+def _beat(parts: Parts, attempt_id: str, beat: Heartbeat) -> Command:
+    with parts.database.write() as connection:
+        return dispatch.beat(connection, attempt_id, beat, lease_ms=parts.lease_ms)
+
+
+def _command(parts: Parts, attempt_id: str) -> Command:
+    with parts.database.read() as connection:
+        return dispatch.command_for(connection, attempt_id)
+
+
+@router.post("/attempts/{attempt_id}/progress", operation_id="pushProgress", dependencies=[LEARNER])
+def push_progress(attempt_id: AttemptId, push: ProgressPush, parts: Parts) -> ProgressReply:
+    """Keep points of progress, once and in order; sending them again changes nothing."""
+    with parts.database.write() as connection:
+        job_id, reply = progress.push(connection, attempt_id, push, lease_ms=parts.lease_ms)
+    parts.signals.notify(signals.of_job(job_id))
+    return reply
+
+
+@router.post(
+    "/attempts/{attempt_id}/snapshots",
+    status_code=204,
+    operation_id="noteSnapshot",
+    dependencies=[LEARNER],
+)
+def note_snapshot(attempt_id: AttemptId, note: SnapshotNote, parts: Parts) -> None:
+    """Note that a snapshot was committed at the repository; saying it again changes nothing."""
+    with parts.database.write() as connection:
+        job_id = dispatch.note_snapshot(connection, attempt_id, note, lease_ms=parts.lease_ms)
+    parts.signals.notify(signals.of_job(job_id))
+
+
+@router.post(
+    "/attempts/{attempt_id}/complete",
+    status_code=204,
+    operation_id="completeAttempt",
+    dependencies=[LEARNER],
+)
+def complete(attempt_id: AttemptId, completion: Completion, parts: Parts) -> None:
+    """End the attempt; saying it again in the same words changes nothing."""
+    with parts.database.write() as connection:
+        job_id = dispatch.complete(connection, attempt_id, completion, lease_ms=parts.lease_ms)
+    parts.signals.notify(signals.QUEUE, signals.of_job(job_id))

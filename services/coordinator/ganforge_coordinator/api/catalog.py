@@ -1,0 +1,25 @@
+"""What a job may name: strategies and datasets."""
+
+from fastapi import APIRouter
+from ganforge.wire.datasets import DatasetInfo
+
+from ganforge.wire.learning import StrategyInfo
+from ganforge_chassis.problems import RESPONSES
+from ganforge_coordinator import catalog
+from ganforge_coordinator.api.deps import READER, Parts
+
+router = APIRouter(prefix="/v1", tags=["catalog"], responses=RESPONSES)
+
+
+@router.get("/strategies", operation_id="listStrategies", dependencies=[READER])
+def list_strategies(parts: Parts) -> list[StrategyInfo]:
+    """List the learning strategies, each with the JSON Schema of its config keys."""
+    with parts.database.read() as connection:
+        return list(catalog.strategies(connection).values())
+
+
+@router.get("/datasets", operation_id="listDatasets", dependencies=[READER])
+def list_datasets(parts: Parts) -> list[DatasetInfo]:
+    """List the datasets that learners can read."""
+    with parts.database.read() as connection:
+        return list(catalog.datasets(connection).values())

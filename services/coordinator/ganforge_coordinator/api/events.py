@@ -1,0 +1,80 @@
+"""Following a job: server-sent events (WHATWG HTML, section 9.2)."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.sse import EventSourceResponse, format_sse_event
+from starlette.concurrency import run_in_threadpool
+
+from ganforge.wire.jobs import JobEvent, JobState
+from ganforge_chassis.problems import RESPONSES
+from ganforge_coordinator import events, ledger, signals
+from ganforge_coordinator.api.deps import READER, RECHECK_SECONDS, JobId, Parts
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES)
+
+PING_SECONDS = 15.0
+
+
+@router.get(
+    "/{job_id}/events",
+    operation_id="followJob",
+    dependencies=[READER],
+    response_class=EventSourceResponse,
+    responses={204: {"description": "The job is over and all of it has been told"}},
+)
+async def follow(
+    job_id: JobId,
+    parts: Parts,
+    last_event_id: Annotated[str | None, Header()] = None,
+    after: Annotated[int, Query(ge=0, description="like Last-Event-ID")] = 0,
+) -> Response:
+    """Follow a job: state, progress, snapshot and log events, numbered without gaps.
+
+    A follower that comes back with ``Last-Event-ID`` misses nothing and sees nothing twice. The
+    stream ends when the job is over; coming back then gives 204, which ends an EventSource.
+    """
+    seen = int(last_event_id) if last_event_id and last_event_id.isdigit() else after
+    fresh, over = await run_in_threadpool(_look, parts, job_id, seen)
+    if over and not fresh:
+        return Response(status_code=204)
+    return EventSourceResponse(
+        _stream(parts, job_id, seen),
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+def _look(parts: Parts, job_id: str, seen: int) -> tuple[list[JobEvent], bool]:
+    """Give the events after ``seen`` and whether the job is over."""
+    with parts.database.read() as connection:
+        # The state first: were it read last, an end between the two would lose its event.
+        state = JobState(ledger.find(connection, job_id)["state"])
+        return events.after(connection, job_id, seen), state.is_final
+
+
+async def _stream(parts: Parts, job_id: str, seen: int) -> AsyncIterator[bytes]:
+    yield format_sse_event(retry=1000)
+    silent = 0.0
+    with parts.signals.waiting(signals.of_job(job_id)) as waiter:
+        while not parts.stopping.is_set():
+            fresh, over = await run_in_threadpool(_look, parts, job_id, seen)
+            for event in fresh:
+                seen = event.id
+                yield _encode(event)
+            if fresh:
+                silent = 0.0
+                continue
+            if over:
+                return
+            if silent >= PING_SECONDS:
+                silent = 0.0
+                yield format_sse_event(comment="still here")
+            await waiter.wait(RECHECK_SECONDS)
+            silent += RECHECK_SECONDS
+
+
+def _encode(event: JobEvent) -> bytes:
+    data = json.dumps(event.model_dump(mode="json"), separators=(",", ":"))
+    return format_sse_event(data_str=data, event=event.type, id=str(event.id))

@@ -1,0 +1,157 @@
+"""Submit, list, show, steer jobs; read their progress."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from ganforge.errors import BadInput
+from ganforge.wire.jobs import Job, JobAction, JobPage, JobState, LearnJob, ProgressSeries
+from ganforge_chassis.problems import RESPONSES
+from ganforge_coordinator import columns, ledger, progress, signals, submission, views
+from ganforge_coordinator.api.deps import READER, SUBMITTER, JobId, Parts
+from ganforge_coordinator.job import Trigger
+from ganforge_coordinator.ledger import JobRow
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES)
+
+
+@router.post("", status_code=201, operation_id="submitJob", dependencies=[SUBMITTER])
+def submit(
+    job: LearnJob,
+    request: Request,
+    response: Response,
+    parts: Parts,
+    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+) -> Job:
+    """Submit a learn job; with an Idempotency-Key it may safely be sent twice."""
+    body = job.model_dump_json().encode()
+    find = None if parts.repository is None else parts.repository.network
+    with parts.database.read() as connection:
+        row = submission.replayed(connection, idempotency_key, body)
+        if row is None:
+            config = submission.check(connection, job, find)
+    if row is None:
+        with parts.database.write() as connection:
+            row = submission.replayed(connection, idempotency_key, body) or submission.enter(
+                connection, job, config, key=idempotency_key, body=body
+            )
+        parts.signals.notify(signals.QUEUE)
+    response.headers["Location"] = f"{request.url.path}/{row['id']}"
+    return _told(row, response, parts)
+
+
+@router.get("", operation_id="listJobs", dependencies=[READER])
+def list_jobs(
+    parts: Parts,
+    state: Annotated[list[JobState] | None, Query()] = None,
+    page_size: Annotated[int, Query(alias="pageSize", ge=1, le=1000)] = 50,
+    page_token: Annotated[str | None, Query(alias="pageToken")] = None,
+) -> JobPage:
+    """List jobs, newest first."""
+    with parts.database.read() as connection:
+        page, more = views.page(
+            connection,
+            states=state or [],
+            size=page_size,
+            before=_cursor_of(page_token),
+            repository_url=parts.settings.repository_public_url,
+        )
+    return page.model_copy(update={"next_page_token": more and _token_of(more)})
+
+
+@router.get("/{job_id}", operation_id="getJob", dependencies=[READER])
+def show(
+    job_id: JobId,
+    response: Response,
+    parts: Parts,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Job:
+    """Show a job: its state, its latest LearnProgress, its attempts, its weights."""
+    with parts.database.read() as connection:
+        row = ledger.find(connection, job_id)
+    told = _told(row, response, parts)
+    if if_none_match == response.headers["ETag"]:
+        response.status_code = 304
+    return told
+
+
+@router.post("/{job_id}/{action}", operation_id="steerJob", dependencies=[SUBMITTER])
+def steer(job_id: JobId, action: JobAction, response: Response, parts: Parts) -> Job:
+    """Stop, pause, resume, cancel or retry a job.
+
+    Stop keeps what was learnt; cancel throws the lease away at once. Asking again changes nothing.
+    """
+    with parts.database.write() as connection:
+        row = ledger.apply(connection, ledger.lock(connection, job_id), Trigger(action.value))
+    parts.signals.notify(signals.QUEUE, signals.of_job(job_id))
+    return _told(row, response, parts)
+
+
+@router.get("/{job_id}/progress", operation_id="getProgress", dependencies=[READER])
+def read_progress(
+    job_id: JobId,
+    parts: Parts,
+    max_points: Annotated[int, Query(alias="maxPoints", ge=2, le=100_000)] = 1000,
+    first: Annotated[int, Query(alias="from", ge=0)] = 0,
+    last: Annotated[int | None, Query(alias="to", ge=0)] = None,
+) -> ProgressSeries:
+    """Read the progress as columns, downsampled with every extreme kept."""
+    with parts.database.read() as connection:
+        ledger.find(connection, job_id)
+        points = progress.read(connection, job_id, first=first, last=last)
+    return progress.as_series(columns.downsample(points, max_points), len(points))
+
+
+@router.get(
+    "/{job_id}/progress.ndjson",
+    operation_id="getAllProgress",
+    dependencies=[READER],
+    response_class=StreamingResponse,
+)
+def read_all_progress(job_id: JobId, parts: Parts) -> Response:
+    """Read every LearnProgress, one JSON object a line."""
+    with parts.database.read() as connection:
+        ledger.find(connection, job_id)
+
+    def lines() -> Iterator[bytes]:
+        with parts.database.read() as connection:
+            for part in progress.stream(connection, job_id):
+                yield _as_lines(part)
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+def _as_lines(part: columns.Columns) -> bytes:
+    names = list(part.series)
+    rows = zip(*(columns.as_json(column) for column in part.series.values()), strict=True)
+    told = []
+    for iteration, row in zip(part.iterations.tolist(), rows, strict=True):
+        values = dict(zip(names, row, strict=True))
+        loss = values.pop(progress.LOSS, None)
+        told.append(json.dumps({"iteration": iteration, "minibatchLoss": loss, "extra": values}))
+    return ("\n".join(told) + "\n").encode()
+
+
+def _told(row: JobRow, response: Response, parts: Parts) -> Job:
+    with parts.database.read() as connection:
+        job = views.job(connection, row, parts.settings.repository_public_url)
+    response.headers["ETag"] = f'"{row["last_seq"]}-{row["updated_ms"]}"'
+    return job
+
+
+def _token_of(cursor: tuple[int, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode()
+
+
+def _cursor_of(token: str | None) -> tuple[int, str] | None:
+    if token is None:
+        return None
+    try:
+        time, job_id = json.loads(base64.urlsafe_b64decode(token))
+        return int(time), str(job_id)
+    except (ValueError, TypeError):
+        raise BadInput("pageToken: take it from nextPageToken of the page before") from None

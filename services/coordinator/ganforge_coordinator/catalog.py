@@ -1,0 +1,89 @@
+"""What a job may name: the strategies and datasets that learners have, and the built-in ones."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from ganforge.wire.config import GANConfig
+from ganforge.wire.datasets import DatasetInfo
+from jsonschema import Draft202012Validator
+from sqlalchemy import Connection, select
+
+from ganforge.errors import BadInput, UnknownName
+from ganforge.wire.learning import StrategyInfo
+from ganforge_coordinator.db.models import learners
+
+BUILT_IN = (
+    StrategyInfo(
+        name="GANLearningStrategy",
+        summary="DIANNE's GAN training: binary cross-entropy with smoothed targets.",
+        config_schema=GANConfig.model_json_schema(),
+    ),
+)
+"""Known before any learner has come, so that a job can be submitted first."""
+
+
+def strategies(connection: Connection) -> dict[str, StrategyInfo]:
+    """Give every known strategy by name."""
+    found = {info.name: info for info in BUILT_IN}
+    for told in connection.execute(_current(learners.c.strategies)).scalars():
+        for item in told:
+            info = StrategyInfo.model_validate(item)
+            found.setdefault(info.name, info)
+    return found
+
+
+def datasets(connection: Connection) -> dict[str, DatasetInfo]:
+    """Give every dataset that a learner can read, by name."""
+    found: dict[str, DatasetInfo] = {}
+    for told in connection.execute(_current(learners.c.datasets)).scalars():
+        for item in told:
+            info = DatasetInfo.model_validate(item)
+            found.setdefault(info.name, info)
+    return found
+
+
+def _current(column: Any) -> Any:
+    return select(column).where(learners.c.is_current).order_by(learners.c.last_seen_ms.desc())
+
+
+def unknown(kind: str, name: str, known: Iterable[str], pointer: str) -> UnknownName:
+    """Say that nobody knows ``name``, and which name was probably meant."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names) or 'none'}"
+    detail = f"there is no {kind} {name!r}; {hint}"
+    return UnknownName(detail, known=names, errors=[{"pointer": pointer, "detail": detail}])
+
+
+def checked_config(config: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Give the config with every default filled in.
+
+    Raises:
+        UnknownName: a key nobody knows, with the nearest known key.
+        BadInput: a value of the wrong type or out of range.
+    """
+    known = schema.get("properties", {})
+    for key in config:
+        if key not in known:
+            raise unknown("config key", key, known, f"/config/{key}")
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: str(e.path))
+    if errors:
+        raise _bad_values(errors)
+    defaults = {
+        key: told["default"] for key, told in known.items() if told.get("default") is not None
+    }
+    return {**defaults, **config}
+
+
+def _bad_values(errors: list[Any]) -> BadInput:
+    told = [
+        {
+            "pointer": "/config" + "".join(f"/{part}" for part in error.path),
+            "detail": (error.context[0].message if error.context else error.message),
+        }
+        for error in errors
+    ]
+    first = told[0]
+    key = first["pointer"].removeprefix("/config/")
+    return BadInput(f"{key}: {first['detail']}", errors=told)

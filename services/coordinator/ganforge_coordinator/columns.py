@@ -1,0 +1,99 @@
+"""Points of progress as packed columns, and what a chart needs of them; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Points of progress: every column is as long as ``iterations``; NaN where there is none."""
+
+    iterations: Ints
+    series: Mapping[str, Floats]
+
+    def __len__(self) -> int:
+        return len(self.iterations)
+
+    def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> "Columns":
+        """Keep the points that ``index`` names."""
+        kept = {name: column[index] for name, column in self.series.items()}
+        return Columns(self.iterations[index], kept)
+
+
+def pack(series: Mapping[str, Sequence[float | None]]) -> bytes:
+    """Pack columns of equal length as float32, little-endian, one after the other."""
+    return np.array(list(series.values()), dtype="<f4").tobytes()
+
+
+def unpack(body: bytes, names: Sequence[str], *, first: int, step: int, count: int) -> Columns:
+    """Unpack what ``pack`` packed; iterations are ``first, first + step, ...``."""
+    matrix = np.frombuffer(body, dtype="<f4").reshape(len(names), count)
+    iterations = first + step * np.arange(count, dtype=np.int64)
+    return Columns(iterations, dict(zip(names, matrix, strict=True)))
+
+
+def join(parts: Sequence[Columns]) -> Columns:
+    """Put parts one after the other; a series that a part lacks is NaN there."""
+    names = list(dict.fromkeys(name for part in parts for name in part.series))
+    if not parts:
+        return Columns(np.empty(0, np.int64), {})
+
+    def column(name: str) -> Floats:
+        return np.concatenate(
+            [part.series.get(name, np.full(len(part), np.nan, np.float32)) for part in parts]
+        )
+
+    iterations = np.concatenate([part.iterations for part in parts])
+    return Columns(iterations, {name: column(name) for name in names})
+
+
+def downsample(columns: Columns, max_points: int) -> Columns:
+    """Keep at most ``max_points`` points, with every extreme of every series among them.
+
+    The points are cut into equal runs; of each run the lowest and the highest point of every
+    series stay, besides the very first and last: a spike of one iteration is never lost, and the
+    same points always give the same answer.
+
+    Args:
+        columns: the points.
+        max_points: at least 2; where it is too small for one run, the extremes of all win.
+    """
+    total = len(columns)
+    if total <= max_points:
+        return columns
+    runs = max(1, (max_points - 2) // (2 * max(1, len(columns.series))))
+    starts = np.linspace(0, total, runs, endpoint=False, dtype=np.int64)
+    kept = [np.array([0, total - 1], dtype=np.int64)]
+    for column in columns.series.values():
+        kept += _extremes(column, starts)
+    return columns.take(np.unique(np.concatenate(kept)))
+
+
+def _extremes(column: Floats, starts: Ints) -> list[Ints]:
+    """Find where the lowest and the highest value of each run first stand."""
+    ends = np.append(starts[1:], len(column))
+    lengths = ends - starts
+    finite = np.isfinite(column)
+    found = []
+    for fill, reduce in ((np.float32(np.inf), np.minimum), (np.float32(-np.inf), np.maximum)):
+        filled = np.where(finite, column, fill)
+        best = np.repeat(reduce.reduceat(filled, starts), lengths)
+        hits = np.flatnonzero(filled == best)
+        runs_of_hits = np.searchsorted(starts, hits, side="right") - 1
+        _, first = np.unique(runs_of_hits, return_index=True)
+        found.append(hits[first])
+    return found
+
+
+def as_json(column: Floats) -> list[float | None]:
+    """Give a column as JSON numbers; what is not finite becomes null."""
+    values: list[float | None] = np.round(column.astype(np.float64), 7).tolist()
+    for index in np.flatnonzero(~np.isfinite(column)):
+        values[index] = None
+    return values

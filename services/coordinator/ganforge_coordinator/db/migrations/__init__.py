@@ -1,0 +1,1 @@
+"""The coordinator's migrations, run by alembic."""

@@ -1,0 +1,371 @@
+"""Which job goes to which learner, and what learners tell of their attempts."""
+
+import random
+import uuid
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, case, func, insert, select, update
+
+from ganforge.errors import Conflict, LeaseLost, NotFound
+from ganforge.wire.jobs import Desired
+from ganforge.wire.learning import (
+    Assignment,
+    Command,
+    Completion,
+    Heartbeat,
+    Outcome,
+    Registration,
+    SnapshotNote,
+)
+from ganforge_chassis.clock import now_ms
+from ganforge_chassis.database import now
+from ganforge_coordinator import lease, ledger
+from ganforge_coordinator.db.models import (
+    attempt_members,
+    attempts,
+    coordinator,
+    jobs,
+    learners,
+    snapshot_notes,
+)
+from ganforge_coordinator.job import Trigger
+from ganforge_coordinator.ledger import JobRow
+
+BACK_OFF_MS = 5_000
+BACK_OFF_LIMIT_MS = 300_000
+
+
+def raise_boot_floor(connection: Connection) -> int:
+    """Raise the floor that new epochs start above, at every start of a coordinator.
+
+    A database that was restored, or lost its last commits with the power, counts from where it
+    was; the floor, taken from the clock, keeps it from giving out an epoch twice.
+    """
+    time = now(connection)
+    floor = connection.execute(select(coordinator.c.boot_floor).with_for_update()).scalar()
+    if floor is None:
+        connection.execute(insert(coordinator).values(id=1, boot_floor=time))
+        return time
+    raised = max(int(floor) + 1, time)
+    connection.execute(update(coordinator).values(boot_floor=raised))
+    return raised
+
+
+def register(connection: Connection, registration: Registration) -> str:
+    """Enter a learner and give its id.
+
+    What the same learner held before it started anew is taken from it at once: it cannot be
+    working on it any more.
+    """
+    known = connection.execute(
+        select(learners.c.id, learners.c.boot_id)
+        .where(learners.c.name == registration.name, learners.c.is_current)
+        .with_for_update()
+    ).one_or_none()
+    values = {
+        "device": registration.device,
+        "labels": registration.labels,
+        "version": registration.version,
+        "datasets": [info.model_dump(mode="json") for info in registration.datasets],
+        "strategies": [info.model_dump(mode="json") for info in registration.strategies],
+        "last_seen_ms": now_ms(),
+    }
+    if known is not None and known.boot_id == registration.boot_id:
+        connection.execute(update(learners).where(learners.c.id == known.id).values(values))
+        return str(known.id)
+    if known is not None:
+        _supersede(connection, known.id)
+    learner_id = str(uuid.uuid4())
+    values |= {
+        "id": learner_id,
+        "name": registration.name,
+        "boot_id": registration.boot_id,
+        "is_current": True,
+    }
+    connection.execute(insert(learners).values(values))
+    return learner_id
+
+
+def _supersede(connection: Connection, learner_id: str) -> None:
+    connection.execute(update(learners).where(learners.c.id == learner_id).values(is_current=False))
+    held = (
+        select(attempts.c.job_id)
+        .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
+        .where(attempt_members.c.learner_id == learner_id, attempt_members.c.active)
+    )
+    for job_id in connection.execute(held).scalars().all():
+        job = ledger.lock(connection, job_id)
+        if job["attempt_id"] is not None:
+            ledger.apply(connection, job, Trigger.LOST)
+
+
+def claim(
+    connection: Connection, learner_id: str, claim_key: str, *, lease_seconds: float, ack_ms: int
+) -> Assignment | None:
+    """Lease the first job this learner can do; None when there is none.
+
+    The same key gives the same assignment again, so that an answer lost on the way costs nothing.
+
+    Raises:
+        NotFound: there is no such learner.
+        Conflict: a newer process of the same name has registered.
+    """
+    learner = _seen(connection, learner_id)
+    job: JobRow | None = _claimed_before(connection, learner_id, claim_key)
+    if job is None:
+        job = _first_fitting(connection, learner)
+        if job is None:
+            return None
+        job = _begin_attempt(connection, job, learner, claim_key, ack_ms=ack_ms)
+    return Assignment(
+        attempt_id=job["attempt_id"],
+        job_id=job["id"],
+        epoch=job["epoch"],
+        rank=0,
+        world_size=job["target_count"],
+        networks=job["networks"],
+        dataset=job["dataset"],
+        config=job["config"],
+        tag=job["tag"],
+        lease_seconds=lease_seconds,
+    )
+
+
+def _seen(connection: Connection, learner_id: str) -> RowMapping:
+    row = (
+        connection.execute(
+            update(learners)
+            .where(learners.c.id == learner_id)
+            .values(last_seen_ms=now_ms())
+            .returning(*learners.c)
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        raise NotFound("there is no such learner: register first")
+    if not row["is_current"]:
+        raise Conflict(
+            f"another learner named {row['name']!r} has started since: "
+            "give each learner a name of its own with --name"
+        )
+    return row
+
+
+def _claimed_before(connection: Connection, learner_id: str, claim_key: str) -> RowMapping | None:
+    held = (
+        select(jobs)
+        .join(attempt_members, attempt_members.c.attempt_id == jobs.c.attempt_id)
+        .where(
+            attempt_members.c.learner_id == learner_id,
+            attempt_members.c.claim_key == claim_key,
+            attempt_members.c.active,
+        )
+    )
+    return connection.execute(held).mappings().one_or_none()
+
+
+def _first_fitting(connection: Connection, learner: RowMapping) -> RowMapping | None:
+    datasets = [info["name"] for info in learner["datasets"]]
+    strategies = [info["name"] for info in learner["strategies"]]
+    fitting = (
+        select(jobs)
+        .where(
+            jobs.c.state == "QUEUED",
+            jobs.c.run_after_ms <= now_ms(),
+            jobs.c.dataset.in_(datasets),
+            jobs.c.strategy.in_(strategies),
+        )
+        .order_by(jobs.c.priority.desc(), jobs.c.created_ms, jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return connection.execute(fitting).mappings().one_or_none()
+
+
+def _begin_attempt(
+    connection: Connection, job: RowMapping, learner: RowMapping, claim_key: str, *, ack_ms: int
+) -> JobRow:
+    attempt_id = str(uuid.uuid4())
+    floor = connection.execute(select(coordinator.c.boot_floor)).scalar_one()
+    epoch = max(job["epoch"] + 1, floor)
+    connection.execute(
+        insert(attempts).values(
+            id=attempt_id,
+            job_id=job["id"],
+            epoch=epoch,
+            state="ACTIVE",
+            started=False,
+            resume_iteration=0,
+            started_ms=now_ms(),
+        )
+    )
+    connection.execute(
+        insert(attempt_members).values(
+            attempt_id=attempt_id,
+            rank=0,
+            learner_id=learner["id"],
+            claim_key=claim_key,
+            active=True,
+            lease_until_ms=now_ms() + ack_ms,
+            next_seq=0,
+        )
+    )
+    return ledger.apply(
+        connection, job, Trigger.CLAIMED, attempt=(attempt_id, epoch), learner=learner["name"]
+    )
+
+
+def beat(connection: Connection, attempt_id: str, beat: Heartbeat, *, lease_ms: int) -> Command:
+    """Renew a lease, note that the trainer has started, and give the command that stands.
+
+    Raises:
+        LeaseLost: the lease is gone.
+    """
+    if beat.started and not _has_started(connection, attempt_id):
+        held = lease.hold(connection, attempt_id, beat.rank, lease_ms=lease_ms)
+        connection.execute(
+            update(attempts)
+            .where(attempts.c.id == attempt_id)
+            .values(started=True, resume_iteration=beat.resume_iteration)
+        )
+        ledger.apply(connection, held.job, Trigger.STARTED, resumeIteration=beat.resume_iteration)
+    else:
+        lease.guard(connection, attempt_id, beat.rank, lease_ms=lease_ms)
+    learner = select(attempt_members.c.learner_id).where(
+        attempt_members.c.attempt_id == attempt_id, attempt_members.c.rank == beat.rank
+    )
+    connection.execute(
+        update(learners)
+        .where(learners.c.id == learner.scalar_subquery())
+        .values(last_seen_ms=now_ms())
+    )
+    return command_for(connection, attempt_id)
+
+
+def job_of(connection: Connection, attempt_id: str) -> str:
+    """Give the id of an attempt's job.
+
+    Raises:
+        LeaseLost: there is no such attempt.
+    """
+    of_attempt = select(attempts.c.job_id).where(attempts.c.id == attempt_id)
+    job_id = connection.execute(of_attempt).scalar_one_or_none()
+    if job_id is None:
+        raise LeaseLost("there is no such attempt: drop it and claim anew")
+    return str(job_id)
+
+
+def _has_started(connection: Connection, attempt_id: str) -> bool:
+    started = select(attempts.c.started).where(attempts.c.id == attempt_id)
+    return bool(connection.execute(started).scalar_one_or_none())
+
+
+_COMMANDS = {
+    Desired.RUN: Command.RUN,
+    Desired.PAUSE: Command.PAUSE,
+    Desired.STOP: Command.STOP,
+}
+
+
+def command_for(connection: Connection, attempt_id: str) -> Command:
+    """Give the command that stands for an attempt.
+
+    Raises:
+        LeaseLost: the attempt is over.
+    """
+    wanted = select(jobs.c.desired).where(jobs.c.attempt_id == attempt_id)
+    desired = connection.execute(wanted).scalar_one_or_none()
+    if desired is None:
+        raise LeaseLost("the lease on this job is gone: stop, drop this attempt, claim anew")
+    return _COMMANDS[Desired(desired)]
+
+
+def note_snapshot(
+    connection: Connection, attempt_id: str, note: SnapshotNote, *, lease_ms: int
+) -> str:
+    """Note that a snapshot was committed at the repository, and give the job's id.
+
+    A job that commits snapshots is getting on, however often it changes hands: its losses are
+    forgotten.
+
+    Raises:
+        LeaseLost: the lease is gone.
+    """
+    job = lease.hold(connection, attempt_id, note.rank, lease_ms=lease_ms).job
+    key = (
+        snapshot_notes.c.job_id == job["id"],
+        snapshot_notes.c.epoch == job["epoch"],
+        snapshot_notes.c.iteration == note.iteration,
+    )
+    known = connection.execute(select(func.count()).where(*key)).scalar_one()
+    if known:
+        return str(job["id"])
+    connection.execute(
+        insert(snapshot_notes).values(
+            job_id=job["id"],
+            epoch=job["epoch"],
+            iteration=note.iteration,
+            versions=note.versions,
+            noted_ms=now_ms(),
+        )
+    )
+    weights = {name: {"tag": job["tag"], "version": n} for name, n in note.versions.items()}
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job["id"])
+        .values(
+            weights=weights,
+            losses=0,
+            iteration=case(
+                (jobs.c.iteration < note.iteration, note.iteration), else_=jobs.c.iteration
+            ),
+            updated_ms=now_ms(),
+        )
+    )
+    data: dict[str, Any] = {"iteration": note.iteration, "versions": note.versions}
+    ledger.append_event(connection, job, "snapshot", data)
+    return str(job["id"])
+
+
+def complete(
+    connection: Connection, attempt_id: str, completion: Completion, *, lease_ms: int
+) -> str:
+    """End an attempt as its learner says, and give the job's id; the same words may come again.
+
+    Raises:
+        LeaseLost: the lease is gone.
+        Conflict: the attempt had ended in other words.
+    """
+    said = completion.model_dump(mode="json")
+    ended = connection.execute(
+        select(attempts.c.job_id, attempts.c.outcome).where(attempts.c.id == attempt_id)
+    ).one_or_none()
+    if ended is not None and ended.outcome is not None:
+        if ended.outcome != said:
+            raise Conflict("this attempt was completed before, in other words")
+        return str(ended.job_id)
+    job = lease.hold(connection, attempt_id, completion.rank, lease_ms=lease_ms).job
+    connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(outcome=said))
+    connection.execute(
+        update(jobs).where(jobs.c.id == job["id"]).values(iteration=completion.iteration)
+    )
+    trigger = _trigger_of(completion)
+    delay = back_off_ms(job["failures"]) if trigger is Trigger.FAILED else 0
+    ledger.apply(connection, job, trigger, error=completion.error, delay_ms=delay)
+    return str(job["id"])
+
+
+def _trigger_of(completion: Completion) -> Trigger:
+    match completion.outcome:
+        case Outcome.SUCCEEDED:
+            return Trigger.SUCCEEDED
+        case Outcome.RELEASED:
+            return Trigger.RELEASED
+        case Outcome.FAILED:
+            return Trigger.FAILED_FOR_GOOD if completion.permanent else Trigger.FAILED
+
+
+def back_off_ms(failures: int) -> int:
+    """Draw how long a job rests after its ``failures + 1``-th failure: doubling, full jitter."""
+    return random.randrange(1, min(BACK_OFF_MS * 2**failures, BACK_OFF_LIMIT_MS))

@@ -1,0 +1,62 @@
+"""The events of a job, in order and without gaps, for those who follow it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+
+from ganforge.wire.jobs import JobEvent
+from ganforge_coordinator import columns, progress
+from ganforge_coordinator.db.models import job_events, progress_chunks, series_schemas
+
+BATCH = 200
+POINTS_PER_EVENT = 60
+
+
+def after(connection: Connection, job_id: str, seq: int) -> list[JobEvent]:
+    """Give the next events after number ``seq``, oldest first; at most ``BATCH`` of them."""
+    told = (
+        select(job_events)
+        .where(job_events.c.job_id == job_id, job_events.c.job_seq > seq)
+        .order_by(job_events.c.job_seq)
+        .limit(BATCH)
+    )
+    chunks = (
+        select(progress_chunks, series_schemas.c.names)
+        .join(series_schemas)
+        .where(progress_chunks.c.job_id == job_id, progress_chunks.c.job_seq > seq)
+        .order_by(progress_chunks.c.job_seq)
+        .limit(BATCH)
+    )
+    found = [_told(row) for row in connection.execute(told).mappings()]
+    found += [_progress(row) for row in connection.execute(chunks).mappings()]
+    # Of both tables the first BATCH come, so the first BATCH of both together are complete.
+    return sorted(found, key=lambda event: event.id)[:BATCH]
+
+
+def _told(row: RowMapping) -> JobEvent:
+    return JobEvent(
+        id=row["job_seq"],
+        type=row["type"],
+        at=instant(row["at_ms"]),
+        epoch=row["epoch"],
+        data=row["data"],
+    )
+
+
+def _progress(row: RowMapping) -> JobEvent:
+    points = progress.chunk_columns(row)
+    few = columns.downsample(points, POINTS_PER_EVENT)
+    data: dict[str, Any] = progress.as_series(few, len(points)).model_dump(mode="json")
+    return JobEvent(
+        id=row["job_seq"],
+        type="progress",
+        at=instant(row["received_ms"]),
+        epoch=row["epoch"],
+        data=data,
+    )
+
+
+def instant(milliseconds: int) -> datetime:
+    """Say milliseconds since 1970 as a time in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)

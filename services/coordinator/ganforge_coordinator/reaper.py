@@ -1,0 +1,53 @@
+"""Takes back expired leases, in a thread of its own."""
+
+import logging
+import random
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ganforge_chassis.database import Database
+from ganforge_coordinator import lease, signals
+from ganforge_coordinator.signals import Signals
+
+logger = logging.getLogger(__name__)
+
+
+class Reaper:
+    """Looks for expired leases again and again, until it is stopped.
+
+    Args:
+        database: where the leases are.
+        signals: told of every job that changed.
+        seconds: how long to wait between two looks, give or take a tenth.
+    """
+
+    def __init__(self, database: Database, signals: Signals, *, seconds: float) -> None:
+        self._database = database
+        self._signals = signals
+        self._seconds = seconds
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; may be called before ``start`` and more than once."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._seconds * random.uniform(0.9, 1.1)):
+            try:
+                self._look()
+            except SQLAlchemyError:
+                logger.warning("the reaper cannot reach the database: check it", exc_info=True)
+
+    def _look(self) -> None:
+        with self._database.write() as connection:
+            job_ids = lease.reap(connection)
+        for job_id in job_ids:
+            logger.warning("a lease ran out: check its learner", extra={"job_id": job_id})
+        if job_ids:
+            self._signals.notify(signals.QUEUE, *map(signals.of_job, job_ids))

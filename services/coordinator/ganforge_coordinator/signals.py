@@ -1,0 +1,75 @@
+"""Wake-ups: who waits for a topic is told when it changes, across threads."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+QUEUE = "queue"
+"""The topic of those who wait for a job to claim."""
+
+
+def of_job(job_id: str) -> str:
+    """Name the topic of those who follow one job."""
+    return f"job:{job_id}"
+
+
+class Waiter:
+    """One that waits for a topic; made by ``Signals.waiting``."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._changed = asyncio.Event()
+
+    def wake(self) -> None:
+        """Wake the waiter, from any thread."""
+        # A loop that has closed has nobody left to wake.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def wait(self, seconds: float) -> None:
+        """Return when the topic changed since the last call, or after ``seconds``."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), timeout=seconds)
+        except TimeoutError:
+            return
+        self._changed.clear()
+
+
+class Signals:
+    """Wake-ups within one process.
+
+    They only save waiting: whoever is woken looks at the database, and looks again after a while
+    even when not woken, since another coordinator may have written there.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiters: dict[str, set[Waiter]] = {}
+
+    @contextmanager
+    def waiting(self, topic: str) -> Iterator[Waiter]:
+        """Wait for ``topic``; enter before looking at the database, so that no change is missed."""
+        waiter = Waiter(asyncio.get_running_loop())
+        with self._lock:
+            self._waiters.setdefault(topic, set()).add(waiter)
+        try:
+            yield waiter
+        finally:
+            with self._lock:
+                self._waiters[topic].discard(waiter)
+                if not self._waiters[topic]:
+                    del self._waiters[topic]
+
+    def notify(self, *topics: str) -> None:
+        """Tell everyone who waits for one of ``topics``."""
+        with self._lock:
+            waiters = [waiter for topic in topics for waiter in self._waiters.get(topic, ())]
+        for waiter in waiters:
+            waiter.wake()
+
+    def notify_all(self) -> None:
+        """Tell everyone, as when the service stops."""
+        with self._lock:
+            topics = list(self._waiters)
+        self.notify(*topics)

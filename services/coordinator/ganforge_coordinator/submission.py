@@ -1,0 +1,140 @@
+"""Submitting a learn job: everything that can be wrong with it is said now, not later."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from ganforge.networks import NetworkDefinition, check_gan_fit
+from sqlalchemy import Connection, insert, select
+
+from ganforge import digest
+from ganforge.errors import BadInput, IdempotencyKeyReused, NotFound, UnknownName, Unreachable
+from ganforge.wire.jobs import Desired, JobState, LearnJob
+from ganforge_chassis.clock import now_ms
+from ganforge_coordinator import catalog, ledger
+from ganforge_coordinator.db.models import idempotency_keys, jobs
+from ganforge_coordinator.ledger import JobRow
+
+DEFAULT_STRATEGY = "GANLearningStrategy"
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, without look-alikes
+
+FindNetwork = Callable[[str], NetworkDefinition]
+"""Finds a network at the repository; raises NotFound or Unreachable."""
+
+
+def check(
+    connection: Connection, job: LearnJob, find_network: FindNetwork | None
+) -> dict[str, Any]:
+    """Check a job and give its whole config: defaults filled in, a seed drawn.
+
+    The networks are checked when the repository answers; the learner checks them again before the
+    first iteration, so a job is never refused because the repository is away.
+
+    Raises:
+        UnknownName: an unknown network, dataset, strategy or config key, with the nearest known.
+        BadInput: a config value of the wrong type or out of range.
+        NetworkMisfit: networks that do not fit each other, the config or the dataset.
+    """
+    if job.target_count != 1:
+        raise BadInput("targetCount: this version gives a job to one learner; leave it at 1")
+    config = _check_config(connection, job)
+    known = catalog.datasets(connection)
+    if known and job.dataset not in known:
+        raise catalog.unknown("dataset", job.dataset, known, "/dataset")
+    if find_network is not None:
+        definitions = _find_networks(job.networks, find_network)
+        dataset = known.get(job.dataset)
+        if definitions and dataset and config["strategy"] == DEFAULT_STRATEGY:
+            _check_fit(definitions, config, dataset.input_shape)
+    return config
+
+
+def _check_config(connection: Connection, job: LearnJob) -> dict[str, Any]:
+    strategies = catalog.strategies(connection)
+    strategy = job.config.get("strategy", DEFAULT_STRATEGY)
+    if strategy not in strategies:
+        raise catalog.unknown("strategy", str(strategy), strategies, "/config/strategy")
+    given = {**job.config, "strategy": strategy}
+    config = catalog.checked_config(given, strategies[strategy].config_schema)
+    # Fixed now, so that another learner can go on exactly where the last one was.
+    config.setdefault("seed", secrets.randbits(31))
+    return config
+
+
+def _find_networks(names: list[str], find_network: FindNetwork) -> list[NetworkDefinition]:
+    """Find the networks; none when the repository is away."""
+    try:
+        return [find_network(name) for name in names]
+    except Unreachable:
+        return []
+    except NotFound as error:
+        raise UnknownName(error.detail, **error.members) from error
+
+
+def _check_fit(
+    definitions: list[NetworkDefinition], config: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    if len(definitions) != 2:
+        raise BadInput(
+            f"networks: {DEFAULT_STRATEGY} takes a generator and a discriminator, "
+            f"not {len(definitions)} networks"
+        )
+    generator, discriminator = definitions
+    check_gan_fit(
+        generator,
+        discriminator,
+        generator_dim=config["generatorDim"],
+        sample_shape=shape,
+    )
+
+
+def replayed(connection: Connection, key: str | None, body: bytes) -> JobRow | None:
+    """Give the job that this Idempotency-Key made before; None when it is new.
+
+    Raises:
+        IdempotencyKeyReused: the key made a job from another body.
+    """
+    if key is None:
+        return None
+    kept = connection.execute(
+        select(idempotency_keys).where(idempotency_keys.c.key == key)
+    ).one_or_none()
+    if kept is None:
+        return None
+    if kept.fingerprint != digest.of_bytes(body):
+        raise IdempotencyKeyReused("this Idempotency-Key came before with another body")
+    return connection.execute(select(jobs).where(jobs.c.id == kept.job_id)).mappings().one()
+
+
+def enter(
+    connection: Connection, job: LearnJob, config: dict[str, Any], *, key: str | None, body: bytes
+) -> JobRow:
+    """Put a checked job into the queue."""
+    job_id = "job-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    values = {
+        **job.model_dump(mode="python", by_alias=False, exclude={"config"}),
+        "id": job_id,
+        "config": config,
+        "strategy": config["strategy"],
+        "tag": config.get("tag") or job_id,
+        "state": JobState.QUEUED,
+        "desired": Desired.RUN,
+        "epoch": 0,
+        "failures": 0,
+        "losses": 0,
+        "max_failures": 3,
+        "max_losses": 10,
+        "run_after_ms": 0,
+        "iteration": 0,
+        "max_iterations": config.get("maxIterations"),
+        "weights": {},
+        "last_seq": 0,
+        "created_ms": now_ms(),
+        "updated_ms": now_ms(),
+    }
+    row = connection.execute(insert(jobs).values(values).returning(*jobs.c)).mappings().one()
+    if key is not None:
+        kept = {"key": key, "fingerprint": digest.of_bytes(body), "job_id": job_id}
+        connection.execute(insert(idempotency_keys).values(created_ms=now_ms(), **kept))
+    ledger.append_event(connection, row, "state", {"state": "QUEUED", "desired": "RUN"})
+    return row

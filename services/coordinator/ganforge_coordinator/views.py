@@ -1,0 +1,150 @@
+"""Jobs and learners as people are told of them."""
+
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, select
+
+from ganforge.wire.jobs import Attempt, Job, JobPage, JobState, WeightsLink
+from ganforge.wire.learning import Learner
+from ganforge_chassis.database import now
+from ganforge_coordinator.db.models import attempt_members, attempts, jobs, learners
+from ganforge_coordinator.events import instant
+from ganforge_coordinator.ledger import JobRow
+
+ALIVE_MS = 60_000
+
+
+def job(connection: Connection, row: JobRow, repository_url: str) -> Job:
+    """Tell of one job."""
+    return _job(row, _attempts(connection, [row["id"]]).get(row["id"], []), repository_url)
+
+
+def page(
+    connection: Connection,
+    *,
+    states: list[JobState],
+    size: int,
+    before: tuple[int, str] | None,
+    repository_url: str,
+) -> tuple[JobPage, tuple[int, str] | None]:
+    """Tell of jobs, newest first, from behind the cursor ``before``; gives the next cursor too."""
+    wanted: Select[Any] = select(jobs).order_by(jobs.c.created_ms.desc(), jobs.c.id.desc())
+    if states:
+        wanted = wanted.where(jobs.c.state.in_(states))
+    if before is not None:
+        time, job_id = before
+        wanted = wanted.where(
+            (jobs.c.created_ms < time) | ((jobs.c.created_ms == time) & (jobs.c.id < job_id))
+        )
+    rows = connection.execute(wanted.limit(size + 1)).mappings().all()
+    shown = rows[:size]
+    tries = _attempts(connection, [row["id"] for row in shown])
+    items = [_job(row, tries.get(row["id"], []), repository_url) for row in shown]
+    more = (shown[-1]["created_ms"], shown[-1]["id"]) if len(rows) > size else None
+    return JobPage(items=items, next_page_token=None), more
+
+
+def all_learners(connection: Connection) -> list[Learner]:
+    """Tell of every learner, the last heard of first."""
+    time = now(connection)
+    busy = dict(
+        connection.execute(
+            select(attempt_members.c.learner_id, attempts.c.job_id)
+            .join(attempts, attempts.c.id == attempt_members.c.attempt_id)
+            .where(attempt_members.c.active)
+        ).tuples()
+    )
+    rows = connection.execute(
+        select(learners).where(learners.c.is_current).order_by(learners.c.last_seen_ms.desc())
+    ).mappings()
+    return [_learner(row, time, busy.get(row["id"])) for row in rows]
+
+
+def _learner(row: RowMapping, time: int, job_id: str | None) -> Learner:
+    silent_ms = max(0, time - row["last_seen_ms"])
+    return Learner(
+        id=row["id"],
+        name=row["name"],
+        device=row["device"],
+        labels=row["labels"],
+        version=row["version"],
+        last_seen_seconds=silent_ms / 1000,
+        is_alive=silent_ms < ALIVE_MS,
+        job=job_id,
+        datasets=[info["name"] for info in row["datasets"]],
+        strategies=[info["name"] for info in row["strategies"]],
+    )
+
+
+def _attempts(connection: Connection, job_ids: list[str]) -> dict[str, list[Attempt]]:
+    rows = connection.execute(
+        select(attempts, learners.c.name.label("learner"))
+        .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
+        .join(learners, learners.c.id == attempt_members.c.learner_id)
+        .where(attempts.c.job_id.in_(job_ids), attempt_members.c.rank == 0)
+        .order_by(attempts.c.epoch)
+    ).mappings()
+    found: dict[str, list[Attempt]] = {}
+    for row in rows:
+        found.setdefault(row["job_id"], []).append(_attempt(row))
+    return found
+
+
+def _attempt(row: RowMapping) -> Attempt:
+    return Attempt(
+        epoch=row["epoch"],
+        state=row["state"],
+        learner=row["learner"],
+        resume_iteration=row["resume_iteration"],
+        started_at=instant(row["started_ms"]),
+        ended_at=None if row["ended_ms"] is None else instant(row["ended_ms"]),
+        end_reason=row["end_reason"],
+    )
+
+
+def _job(row: JobRow, tries: list[Attempt], repository_url: str) -> Job:
+    running = row["state"] == JobState.RUNNING
+    return Job(
+        id=row["id"],
+        name=row["name"],
+        networks=row["networks"],
+        dataset=row["dataset"],
+        config=row["config"],
+        target_count=row["target_count"],
+        priority=row["priority"],
+        tag=row["tag"],
+        state=row["state"],
+        desired=row["desired"],
+        reason=row["reason"],
+        error=row["error"],
+        epoch=row["epoch"],
+        iteration=row["iteration"],
+        max_iterations=row["max_iterations"],
+        progress=row["progress"],
+        iterations_per_second=row["iterations_per_second"],
+        eta_seconds=_eta_seconds(row) if running else None,
+        attempts=tries,
+        weights=_weights(row, repository_url),
+        created_at=instant(row["created_ms"]),
+        updated_at=instant(row["updated_ms"]),
+        finished_at=None if row["finished_ms"] is None else instant(row["finished_ms"]),
+    )
+
+
+def _eta_seconds(row: JobRow) -> float | None:
+    rate: float | None = row["iterations_per_second"]
+    if not rate or row["max_iterations"] is None:
+        return None
+    return max(0.0, float(row["max_iterations"] - row["iteration"]) / rate)
+
+
+def _weights(row: JobRow, repository_url: str) -> dict[str, WeightsLink]:
+    return {
+        name: WeightsLink(
+            tag=told["tag"],
+            version=told["version"],
+            url=f"{repository_url}/v1/networks/{name}/tags/{told['tag']}"
+            f"/versions/{told['version']}",
+        )
+        for name, told in row["weights"].items()
+    }
