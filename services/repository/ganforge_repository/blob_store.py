@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Protocol
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import Delete, delete, exists, insert, select, update
 
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database, now
@@ -40,7 +40,7 @@ class BlobStore(Protocol):
         """Give the bytes ``begin`` to ``end`` of a finished file in pieces of 1 MiB or less."""
 
     def delete(self, content: str) -> None:
-        """Forget a file; forgetting it twice is no error."""
+        """Forget a file that no blob names; forgetting it twice is no error."""
 
     def sweep(self) -> int:
         """Forget files that were begun and never came to be a blob; tells how many."""
@@ -80,18 +80,19 @@ class DatabaseStore:
             yield chunk[max(begin - start, 0) : end - start]
 
     def delete(self, content: str) -> None:
-        """Forget a file with all its chunks."""
+        """Forget a file with all its chunks, but for one that a blob names."""
         with self._database.write() as connection:
-            connection.execute(delete(blob_contents).where(blob_contents.c.id == content))
+            connection.execute(_unnamed().where(blob_contents.c.id == content))
 
     def sweep(self) -> int:
         """Forget uploads that nobody has written to for an hour."""
-        is_named = exists().where(blobs.c.content == blob_contents.c.id)
         with self._database.write() as connection:
-            ruins = delete(blob_contents).where(
-                blob_contents.c.touched_at < now(connection) - RUIN_AGE_MS, ~is_named
-            )
-            return connection.execute(ruins).rowcount
+            is_old = blob_contents.c.touched_at < now(connection) - RUIN_AGE_MS
+            return connection.execute(_unnamed().where(is_old)).rowcount
+
+
+def _unnamed() -> Delete:
+    return delete(blob_contents).where(~exists().where(blobs.c.content == blob_contents.c.id))
 
 
 class DatabaseWriter:
@@ -133,7 +134,7 @@ class DatabaseWriter:
         """Forget the file with all its chunks."""
         self._chunks.clear()
         with self._database.write() as connection:
-            connection.execute(delete(blob_contents).where(blob_contents.c.id == self.content))
+            connection.execute(_unnamed().where(blob_contents.c.id == self.content))
 
     def _commit(self) -> None:
         rows = [

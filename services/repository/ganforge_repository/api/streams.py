@@ -1,6 +1,7 @@
 """Bytes in and out, in pieces of 1 MiB: memory does not grow with the file."""
 
 import base64
+from collections.abc import AsyncIterator
 
 import anyio
 from anyio.to_thread import run_sync
@@ -45,21 +46,22 @@ async def receive(
     upload = await run_sync(
         lambda: Upload(store, check, media_type=media_type, max_bytes=max_bytes, digest=digest)
     )
+    blocks = request.stream()
     try:
-        await _feed(request, upload)
+        await _feed(blocks, upload)
         return await run_sync(upload.finish)
     except BaseException as error:
         # Shielded: also a cancelled request leaves nothing behind.
         with anyio.CancelScope(shield=True):
             await run_sync(upload.discard)
         if isinstance(error, BadInput):
-            await _drain(request)
+            await _drain(blocks)
         raise
 
 
-async def _feed(request: Request, upload: Upload) -> None:
+async def _feed(blocks: AsyncIterator[bytes], upload: Upload) -> None:
     buffer = bytearray()
-    async for block in request.stream():
+    async for block in blocks:
         buffer += block
         while len(buffer) >= CHUNK_BYTES:
             await run_sync(upload.feed, bytes(buffer[:CHUNK_BYTES]))
@@ -68,10 +70,10 @@ async def _feed(request: Request, upload: Upload) -> None:
         await run_sync(upload.feed, bytes(buffer))
 
 
-async def _drain(request: Request) -> None:
+async def _drain(blocks: AsyncIterator[bytes]) -> None:
     """Read on for a while: a connection closed with bytes unread may lose the answer."""
     rest = DRAINED_BYTES
-    async for block in request.stream():
+    async for block in blocks:
         rest -= len(block)
         if rest < 0:
             return

@@ -15,7 +15,9 @@ def insert_new(connection: Connection, table: Table, **values: Any) -> bool:
     insert = (
         sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
     )
-    return connection.execute(insert.values(**values).on_conflict_do_nothing()).rowcount == 1
+    # The row itself tells: the row count of an INSERT is not kept by every driver.
+    statement = insert.values(**values).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(statement).first() is not None
 
 
 def moment(milliseconds: int) -> datetime:
