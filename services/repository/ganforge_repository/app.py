@@ -25,10 +25,7 @@ def create_app(settings: RepositorySettings) -> FastAPI:
     Raises:
         ServerFailed: the database was written by a newer version of ganforge.
     """
-    database = Database(settings.database("repository.db"), page_size=PAGE_SIZE)
-    migrations.upgrade(database, "ganforge_repository")
-    with database.write() as connection:
-        networks.seed(connection)
+    database = _open(settings)
     store = DatabaseStore(database)
     if ruins := store.sweep():
         logger.info("uploads that broke off were swept away", extra={"count": ruins})
@@ -44,6 +41,19 @@ def create_app(settings: RepositorySettings) -> FastAPI:
         app.include_router(module.router)
     app.add_exception_handler(ClientDisconnect, _cut_off)
     return app
+
+
+def _open(settings: RepositorySettings) -> Database:
+    """Open the database, its schema up to date and the built-in networks in it."""
+    database = Database(settings.database("repository.db"), page_size=PAGE_SIZE)
+    try:
+        migrations.upgrade(database, "ganforge_repository")
+        with database.write() as connection:
+            networks.seed(connection)
+    except Exception:
+        database.close()
+        raise
+    return database
 
 
 def _cut_off(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from sqlalchemy import Delete, delete, exists, insert, select, update
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database, now
 from ganforge_repository.db.models import blob_chunks, blob_contents, blobs
+from ganforge_repository.db.queries import insert_new
 
 CHUNK_BYTES = 1 << 20
 CHUNKS_PER_COMMIT = 4
@@ -108,8 +109,6 @@ class DatabaseWriter:
         self._chunks: list[bytes] = []
         self._buffer = bytearray()
         self._number = 0
-        with database.write() as connection:
-            connection.execute(insert(blob_contents).values(id=self.content, touched_at=now_ms()))
 
     def write(self, block: bytes) -> None:
         """Take the next bytes, in blocks of any size."""
@@ -143,12 +142,11 @@ class DatabaseWriter:
         ]
         if not rows:
             return
+        touched = {"touched_at": now_ms()}
         with self._database.write() as connection:
-            connection.execute(
-                update(blob_contents)
-                .where(blob_contents.c.id == self.content)
-                .values(touched_at=now_ms())
-            )
+            if not insert_new(connection, blob_contents, id=self.content, **touched):
+                mine = update(blob_contents).where(blob_contents.c.id == self.content)
+                connection.execute(mine.values(**touched))
             connection.execute(insert(blob_chunks), rows)
         self._number += len(rows)
         self._chunks.clear()

@@ -4,11 +4,11 @@ import json
 import math
 from typing import Any
 
-from ganforge.networks import BUILTIN, NetworkDefinition, infer
 from sqlalchemy import Connection, Row, exists, select, update
 
 from ganforge import digest
 from ganforge.errors import Conflict, NotFound
+from ganforge.networks import BUILTIN, NetworkDefinition, infer
 from ganforge.wire.weights import NetworkSummary
 from ganforge_chassis.clock import now_ms
 from ganforge_repository import naming

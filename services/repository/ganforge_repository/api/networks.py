@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
-from ganforge.networks import NetworkDefinition
 
+from ganforge.networks import NetworkDefinition
 from ganforge.wire.jobs import Name
 from ganforge.wire.weights import NetworkPage, NetworkSummary
 from ganforge_chassis import problems
