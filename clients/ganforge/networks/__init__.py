@@ -1,0 +1,8 @@
+"""Networks as declarative JSON: what they are made of, what shapes that gives, what fits."""
+
+from ganforge.networks.builtin import BUILTIN
+from ganforge.networks.definition import Module, NetworkDefinition
+from ganforge.networks.fit import check_gan_fit
+from ganforge.networks.inference import Inference, infer
+
+__all__ = ["BUILTIN", "Inference", "Module", "NetworkDefinition", "check_gan_fit", "infer"]

@@ -1,0 +1,90 @@
+"""The config keys of learn jobs, in DIANNE's words."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from ganforge.wire.model import WireModel
+
+
+class Method(StrEnum):
+    """How gradients become steps."""
+
+    SGD = "SGD"
+    ADAM = "ADAM"
+    RMSPROP = "RMSPROP"
+    ADAGRAD = "ADAGRAD"
+    ADADELTA = "ADADELTA"
+
+
+class Sampling(StrEnum):
+    """How minibatches are drawn."""
+
+    UNIFORM = "UNIFORM"
+    SEQUENTIAL = "SEQUENTIAL"
+    PERMUTATION = "PERMUTATION"
+
+
+class DecayType(StrEnum):
+    """How the learning rate falls."""
+
+    LINEAR = "LINEAR"
+    EXPONENTIAL = "EXPONENTIAL"
+
+
+class LearnConfig(WireModel):
+    """The keys every learning strategy takes."""
+
+    strategy: str = Field("GANLearningStrategy", description="the training method")
+    tag: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="the line of versions the job trains; the job's id when not given",
+    )
+    init_tag: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="the tag whose latest weights the job starts from",
+    )
+    clean: bool = Field(False, description="start from fresh weights, not from the tag's latest")
+    seed: int | None = Field(
+        None, ge=0, lt=2**53, description="the same seed gives the same weights; drawn when absent"
+    )
+    max_iterations: int | None = Field(
+        None, ge=1, lt=2**53, description="how many iterations; runs until stopped when absent"
+    )
+    batch_size: int = Field(32, ge=1, le=65_536, description="samples in a minibatch")
+    sampling: Sampling = Field(Sampling.UNIFORM, description="how minibatches are drawn")
+    method: Method = Field(Method.SGD, description="how gradients become steps")
+    learning_rate: float | None = Field(
+        None, gt=0, description="step size; the method's own default when absent"
+    )
+    decay_rate: float | None = Field(
+        None, ge=0, description="how fast the learning rate, or the method's average, decays"
+    )
+    decay_type: DecayType | None = Field(None, description="how the learning rate falls")
+    min_learning_rate: float | None = Field(None, ge=0, description="where the decay ends")
+    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that is kept")
+    nesterov: float | None = Field(None, ge=0, lt=1, description="Nesterov momentum, instead")
+    l2: float = Field(0.0, ge=0, description="weight decay, added to the gradient")
+    beta1: float = Field(0.9, ge=0, lt=1, description="ADAM's decay of the first moment")
+    beta2: float = Field(0.999, ge=0, lt=1, description="ADAM's decay of the second moment")
+    epsilon: float | None = Field(None, gt=0, description="keeps divisions finite")
+    trace: bool = Field(True, description="keep the progress of every traceInterval-th iteration")
+    trace_interval: int = Field(1, ge=1, le=1_000_000, description="iterations between points")
+    sync_interval: int | None = Field(
+        None, ge=1, description="iterations between two pushes of several learners"
+    )
+    store_interval: int = Field(1000, ge=1, description="iterations between two snapshots")
+
+
+class GANConfig(LearnConfig):
+    """The keys of GANLearningStrategy."""
+
+    generator_dim: int = Field(10, ge=1, le=65_536, description="how many latents a sample has")
+    target_real: float = Field(
+        0.85, ge=0, le=1, description="what the discriminator is to say of real samples"
+    )
+    target_fake: float = Field(
+        0.15, ge=0, le=1, description="what the discriminator is to say of fake samples"
+    )

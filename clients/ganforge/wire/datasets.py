@@ -1,0 +1,17 @@
+"""Datasets as learners announce them."""
+
+from pydantic import Field
+
+from ganforge.wire.jobs import Name
+from ganforge.wire.model import WireModel
+
+
+class DatasetInfo(WireModel):
+    """A dataset that a learner can read."""
+
+    name: Name
+    input_shape: tuple[int, ...] = Field(description="one sample's shape: channels, height, width")
+    size: int = Field(ge=1, description="how many samples there are")
+    classes: int | None = Field(None, description="how many classes, when it has labels")
+    digest: str | None = Field(None, description="the SHA-256 of the samples")
+    value_range: tuple[float, float] = Field((-1.0, 1.0), description="lowest and highest value")
