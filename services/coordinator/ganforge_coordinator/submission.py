@@ -1,14 +1,14 @@
 """Submitting a learn job: everything that can be wrong with it is said now, not later."""
 
 import secrets
-from collections.abc import Callable
 from typing import Any
 
-from ganforge.networks import NetworkDefinition, check_gan_fit
 from sqlalchemy import Connection, insert, select
 
 from ganforge import digest
 from ganforge.errors import BadInput, IdempotencyKeyReused, NotFound, UnknownName, Unreachable
+from ganforge.networks import NetworkDefinition, check_gan_fit
+from ganforge.repository import RepositoryClient
 from ganforge.wire.jobs import Desired, JobState, LearnJob
 from ganforge_chassis.clock import now_ms
 from ganforge_coordinator import catalog, ledger
@@ -18,12 +18,9 @@ from ganforge_coordinator.ledger import JobRow
 DEFAULT_STRATEGY = "GANLearningStrategy"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, without look-alikes
 
-FindNetwork = Callable[[str], NetworkDefinition]
-"""Finds a network at the repository; raises NotFound or Unreachable."""
-
 
 def check(
-    connection: Connection, job: LearnJob, find_network: FindNetwork | None
+    connection: Connection, job: LearnJob, repository: RepositoryClient | None
 ) -> dict[str, Any]:
     """Check a job and give its whole config: defaults filled in, a seed drawn.
 
@@ -41,8 +38,8 @@ def check(
     known = catalog.datasets(connection)
     if known and job.dataset not in known:
         raise catalog.unknown("dataset", job.dataset, known, "/dataset")
-    if find_network is not None:
-        definitions = _find_networks(job.networks, find_network)
+    if repository is not None:
+        definitions = _find_networks(job.networks, repository)
         dataset = known.get(job.dataset)
         if definitions and dataset and config["strategy"] == DEFAULT_STRATEGY:
             _check_fit(definitions, config, dataset.input_shape)
@@ -61,14 +58,15 @@ def _check_config(connection: Connection, job: LearnJob) -> dict[str, Any]:
     return config
 
 
-def _find_networks(names: list[str], find_network: FindNetwork) -> list[NetworkDefinition]:
+def _find_networks(names: list[str], repository: RepositoryClient) -> list[NetworkDefinition]:
     """Find the networks; none when the repository is away."""
     try:
-        return [find_network(name) for name in names]
+        found = [repository.network(name) for name in names]
     except Unreachable:
         return []
     except NotFound as error:
         raise UnknownName(error.detail, **error.members) from error
+    return [NetworkDefinition.model_validate(summary.definition) for summary in found]
 
 
 def _check_fit(

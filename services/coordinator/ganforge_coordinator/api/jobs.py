@@ -29,11 +29,10 @@ def submit(
 ) -> Job:
     """Submit a learn job; with an Idempotency-Key it may safely be sent twice."""
     body = job.model_dump_json().encode()
-    find = None if parts.repository is None else parts.repository.network
     with parts.database.read() as connection:
         row = submission.replayed(connection, idempotency_key, body)
         if row is None:
-            config = submission.check(connection, job, find)
+            config = submission.check(connection, job, parts.repository)
     if row is None:
         with parts.database.write() as connection:
             row = submission.replayed(connection, idempotency_key, body) or submission.enter(
