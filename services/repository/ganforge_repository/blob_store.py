@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import Delete, delete, exists, insert, select, update
+from psycopg.pq import Format
+from sqlalchemy import Connection, Delete, delete, event, exists, insert, select, update
 
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database, now
@@ -56,6 +57,8 @@ class DatabaseStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        if not database.is_sqlite:
+            event.listen(database.engine, "before_cursor_execute", _ask_for_binary)
 
     def writer(self) -> "DatabaseWriter":
         """Begin a file."""
@@ -72,11 +75,11 @@ class DatabaseStore:
         """
         for number in range(begin // CHUNK_BYTES, -(-end // CHUNK_BYTES)):
             with self._database.read() as connection:
-                chunk: bytes = connection.execute(
-                    select(blob_chunks.c.data).where(
-                        blob_chunks.c.content_id == content, blob_chunks.c.number == number
-                    )
-                ).scalar_one()
+                is_wanted = (blob_chunks.c.content_id == content, blob_chunks.c.number == number)
+                chunk: bytes = connection.scalars(
+                    select(blob_chunks.c.data).where(*is_wanted),
+                    execution_options={"ganforge_binary": True},
+                ).one()
             start = number * CHUNK_BYTES
             yield chunk[max(begin - start, 0) : end - start]
 
@@ -90,6 +93,14 @@ class DatabaseStore:
         with self._database.write() as connection:
             is_old = blob_contents.c.touched_at < now(connection) - RUIN_AGE_MS
             return connection.execute(_unnamed().where(is_old)).rowcount
+
+
+def _ask_for_binary(
+    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+) -> None:
+    # As text, PostgreSQL sends every byte as two hex digits: half the speed.
+    if context.execution_options.get("ganforge_binary"):
+        cursor.format = Format.BINARY
 
 
 def _unnamed() -> Delete:
