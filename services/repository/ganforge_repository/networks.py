@@ -1,13 +1,12 @@
 """Networks: named architectures, whose tensors never change once there are weights."""
 
 import json
-import math
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, select, update
 
 from ganforge import digest
-from ganforge.errors import Conflict, NotFound
+from ganforge.errors import BadInput, Conflict, NotFound
 from ganforge.networks import BUILTIN, NetworkDefinition, infer
 from ganforge.wire.weights import NetworkSummary
 from ganforge_chassis.clock import now_ms
@@ -21,8 +20,8 @@ KNOWN_SHOWN = 50
 
 def seed(connection: Connection) -> None:
     """Put the built-in networks there, but for those that are there already."""
-    for name, definition in BUILTIN.items():
-        insert_new(connection, networks, name=name, **_columns(definition), **_born())
+    for definition in BUILTIN:
+        insert_new(connection, networks, **_columns(definition), **_born())
 
 
 def listing(connection: Connection, *, after: str | None, limit: int) -> list[NetworkSummary]:
@@ -46,11 +45,13 @@ def put(connection: Connection, name: str, definition: NetworkDefinition) -> boo
     """Define a network or define it anew; tell whether it is new.
 
     Raises:
-        BadInput: the definition makes no sense.
+        BadInput: the definition makes no sense, or has another name.
         Conflict: there are weights, and they would not fit any more.
     """
+    if definition.name != name:
+        raise BadInput(f"the definition is called {definition.name}, but was sent to {name}")
     columns = _columns(definition)
-    if insert_new(connection, networks, name=name, **columns, **_born()):
+    if insert_new(connection, networks, **columns, **_born()):
         return True
     stored = find(connection, name, lock=True)
     if columns["digest"] == stored.digest:
@@ -116,12 +117,13 @@ def _tensors(definition: NetworkDefinition) -> Signature:
 
 
 def _columns(definition: NetworkDefinition) -> dict[str, Any]:
-    document = definition.model_dump(mode="json", exclude_defaults=True)
+    document = definition.model_dump(mode="json")
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return {
+        "name": definition.name,
         "definition": document,
         "digest": digest.of_bytes(canonical.encode()),
-        "parameters": sum(math.prod(shape) for _, shape in _tensors(definition).values()),
+        "parameters": infer(definition).parameters,
     }
 
 
