@@ -9,6 +9,8 @@ import numpy as np
 
 from ganforge.networks import BUILTIN, infer
 
+DEFINITIONS = {definition.name: definition for definition in BUILTIN}
+
 _NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "u1"}
 
 
@@ -45,7 +47,7 @@ def file_with(tensors: dict[str, "np.ndarray[Any, Any]"], dtypes: dict[str, str]
 def weights_of(network: str, seed: int = 0) -> bytes:
     """Weights that fit a built-in network, random but for integers."""
     generator = np.random.default_rng(seed)
-    signature = infer(BUILTIN[network]).tensors
+    signature = infer(DEFINITIONS[network]).tensors
     tensors = {
         name: generator.normal(size=shape).astype(_NUMPY[str(dtype)])
         for name, (dtype, shape) in signature.items()

@@ -9,13 +9,13 @@ from ganforge.errors import (
     BadInput,
     Conflict,
     IdempotencyKeyReused,
+    NetworkMisfit,
     NotFound,
 )
-from ganforge.networks import BUILTIN
 from ganforge.wire.weights import Source, VersionRef
 from ganforge_repository.naming import unknown
 from tests.repository.conftest import Repository
-from tests.repository.files import weights_of
+from tests.repository.files import DEFINITIONS, weights_of
 
 
 def push(repository: Repository, seed: int = 0, tag: str = "mine") -> None:
@@ -25,7 +25,7 @@ def push(repository: Repository, seed: int = 0, tag: str = "mine") -> None:
 def test_a_fresh_repository_holds_the_builtin_networks(repository: Repository) -> None:
     networks = list(repository.client("read").networks())
 
-    assert [network.name for network in networks] == sorted(BUILTIN)
+    assert [network.name for network in networks] == sorted(DEFINITIONS)
     assert all(network.parameters > 0 for network in networks)
 
 
@@ -33,7 +33,7 @@ def test_a_network_is_defined_once_and_the_same_again_changes_nothing(
     repository: Repository,
 ) -> None:
     client = repository.client("submit")
-    definition = client.network("Generator").definition
+    definition = client.network("Generator").definition | {"name": "Mine"}
 
     made = client.put_network("Mine", definition)
     again = repository.send("PUT", "/v1/networks/Mine", json=definition)
@@ -41,7 +41,7 @@ def test_a_network_is_defined_once_and_the_same_again_changes_nothing(
     assert again.status_code == 200
     assert again.headers["ETag"] == f'"{made.etag}"'
     assert again.json() == made.model_dump(mode="json")
-    assert made.etag == client.network("Generator").etag
+    assert made.definition == definition
     unchanged = repository.send(
         "GET", "/v1/networks/Mine", headers={"If-None-Match": f'"{made.etag}"'}
     )
@@ -50,14 +50,15 @@ def test_a_network_is_defined_once_and_the_same_again_changes_nothing(
 
 def test_a_network_with_weights_keeps_its_tensors(repository: Repository) -> None:
     client = repository.client("submit")
-    other = client.network("Discriminator").definition
+    generator, other = (client.network(name).definition for name in ("Generator", "Discriminator"))
     push(repository)
 
     with pytest.raises(Conflict, match="Generator has weights"):
-        client.put_network("Generator", other)
+        client.put_network("Generator", other | {"name": "Generator"})
 
-    client.put_network("Free", client.network("Generator").definition)
-    assert client.put_network("Free", other).definition == other
+    client.put_network("Generator", generator | {"description": "other words"})
+    client.put_network("Free", generator | {"name": "Free"})
+    assert client.put_network("Free", other | {"name": "Free"}).parameters != 0
 
 
 def test_a_network_is_changed_only_when_it_is_what_the_caller_believes(
@@ -83,6 +84,11 @@ def test_nonsense_is_no_network(repository: Repository) -> None:
         repository.client().put_network("Mine", {"nonsense": True})
     with pytest.raises(BadInput):
         repository.client().put_network("not a name", definition)
+    with pytest.raises(BadInput, match="is called Generator, but was sent to Mine"):
+        repository.client().put_network("Mine", definition)
+    broken = definition | {"name": "Mine", "input": [1, 28, 28]}
+    with pytest.raises(NetworkMisfit, match="module 0"):
+        repository.client().put_network("Mine", broken)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_known(repository: Repository) -> None:

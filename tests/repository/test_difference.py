@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ganforge.networks import BUILTIN, infer
+from ganforge.networks import infer
 from tests.repository.conftest import Repository
-from tests.repository.files import file_with, weights_of
+from tests.repository.files import DEFINITIONS, file_with, weights_of
 
 Tensors = dict[str, "np.ndarray[Any, Any]"]
 
@@ -15,12 +15,14 @@ def tensors_of(seed: int) -> Tensors:
     generator = np.random.default_rng(seed)
     return {
         name: generator.normal(size=shape).astype("<f4")
-        for name, (_, shape) in infer(BUILTIN["Generator"]).tensors.items()
+        for name, (_, shape) in infer(DEFINITIONS["Generator"]).tensors.items()
     }
 
 
 def push(repository: Repository, tensors: Tensors) -> None:
-    dtypes = {name: str(dtype) for name, (dtype, _) in infer(BUILTIN["Generator"]).tensors.items()}
+    dtypes = {
+        name: str(dtype) for name, (dtype, _) in infer(DEFINITIONS["Generator"]).tensors.items()
+    }
     path = repository.file(file_with(tensors, dtypes))
     repository.client().push("Generator", "mine", path)
 
