@@ -1,0 +1,262 @@
+"""Following a job: its state in words, its progress as a bar or as plain lines."""
+
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ganforge.cli import exits
+from ganforge.cli.output import duration, is_terminal, say
+
+if TYPE_CHECKING:
+    from ganforge.client import Client
+    from ganforge.wire.jobs import Job, JobEvent
+
+LINE_SECONDS = 5.0
+RATE_WINDOW_SECONDS = 10.0
+
+
+class Standing:
+    """How far a job is, as its events tell."""
+
+    def __init__(self, job: "Job") -> None:
+        self.target = job.max_iterations
+        self.iteration = 0
+        self.losses: dict[str, float | None] = {}
+        self.versions: dict[str, int] = {}
+        self._laps: deque[tuple[datetime, int]] = deque()
+
+    def hear(self, event: "JobEvent") -> None:
+        """Take in a progress or a snapshot event."""
+        if event.type == "progress":
+            series = event.data["series"]
+            self.losses = {name: column[-1] for name, column in series.items()}
+            self._advance(event.at, event.data["iterations"][-1] + 1)
+        elif event.type == "snapshot":
+            self.versions = event.data["versions"]
+
+    def _advance(self, at: datetime, iteration: int) -> None:
+        if iteration < self.iteration:  # an attempt that went on from an older snapshot
+            self._laps.clear()
+        self.iteration = iteration
+        self._laps.append((at, iteration))
+        while (at - self._laps[0][0]).total_seconds() > RATE_WINDOW_SECONDS and len(self._laps) > 2:
+            self._laps.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """Iterations per second, lately."""
+        if len(self._laps) < 2:
+            return None
+        (began, first), (ended, last) = self._laps[0], self._laps[-1]
+        seconds = (ended - began).total_seconds()
+        return (last - first) / seconds if seconds > 0 and last > first else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the job will take, at this rate; None when that cannot be told."""
+        if self.rate is None or self.target is None:
+            return None
+        return max(0, self.target - self.iteration) / self.rate
+
+    def loss_words(self) -> str:
+        """Say both losses: the discriminator's is that on real and on fake images together."""
+        losses = dict(self.losses)
+        words = []
+        real, fake = losses.pop("dLossReal", None), losses.pop("dLossFake", None)
+        if real is not None and fake is not None:
+            words.append(f"D {real + fake:.3f}")
+        generator = losses.pop("minibatchLoss", None)
+        if generator is not None:
+            words.append(f"G {generator:.3f}" if words else f"loss {generator:.3f}")
+        words += [f"{name} {value:.3f}" for name, value in losses.items() if value is not None]
+        return "  ".join(words)
+
+    def rate_words(self) -> str:
+        """Say the rate."""
+        return "" if self.rate is None else f"{self.rate:,.0f} it/s"
+
+    def left_words(self) -> str:
+        """Say how long it will take."""
+        return "" if self.seconds_left is None else f"{duration(self.seconds_left)} left"
+
+    def saved_words(self) -> str:
+        """Say which version was saved last."""
+        newest = max(self.versions.values(), default=None)
+        return "" if newest is None else f"v{newest} saved"
+
+    def count_words(self) -> str:
+        """Say how many iterations are done, and of how many."""
+        of = "" if self.target is None else f"/{self.target:,}"
+        return f"{self.iteration:,}{of}"
+
+
+class Display(Protocol):
+    """Shows a standing to people."""
+
+    def show(self, standing: Standing, *, over: bool = False) -> None:
+        """Show it, if it is time."""
+
+    def say(self, text: str) -> None:
+        """Say a sentence in between."""
+
+
+class Lines:
+    """Plain lines, one every few seconds: for files and logs."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._shown = 0
+
+    def show(self, standing: Standing, *, over: bool = False) -> None:
+        """Print a line when the last one is old enough."""
+        now = time.monotonic()
+        new = standing.iteration != self._shown
+        if new and (over or now - self._last >= LINE_SECONDS):
+            self._last, self._shown = now, standing.iteration
+            words = (
+                standing.count_words(),
+                standing.loss_words(),
+                standing.rate_words(),
+                "" if over else standing.left_words(),
+                standing.saved_words(),
+            )
+            say("  ".join(filter(None, words)))
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        say(text)
+
+
+class Bar:
+    """A progress bar on a terminal.
+
+    Args:
+        progress: rich's, already started.
+    """
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+        self._task: Any = None
+
+    def show(self, standing: Standing, *, over: bool = False) -> None:
+        """Move the bar."""
+        if not standing.iteration:
+            return
+        if self._task is None:
+            self._task = self._progress.add_task("", total=standing.target)
+        words = (
+            standing.count_words(),
+            standing.loss_words(),
+            standing.rate_words(),
+            "" if over else standing.left_words(),
+            standing.saved_words(),
+        )
+        self._progress.update(
+            self._task, completed=standing.iteration, description="  ".join(filter(None, words))
+        )
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def follow(client: "Client", job: "Job") -> "Job":
+    """Show a job's progress on stderr until it is over, and give it as it is then."""
+    standing = Standing(job)
+    with _display() as display:
+        _tell_when_alone(client, job, display)
+        for event in client.jobs.events(job.id):
+            standing.hear(event)
+            if event.type == "state" and (words := state_words(client, job.id, event.data)):
+                display.say(words)
+            display.show(standing)
+        display.show(standing, over=True)
+    job = client.jobs.get(job.id)
+    say(end_words(job))
+    return job
+
+
+class TooLate(Exception):
+    """The job goes on for longer than somebody wanted to wait."""
+
+
+@contextmanager
+def deadline(seconds: float | None) -> Iterator[None]:
+    """Raise ``TooLate`` in this, the main thread, after so many seconds; never when None."""
+    if seconds is None:
+        yield
+        return
+
+    def ring(signum: int, frame: object) -> None:
+        raise TooLate
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _display() -> AbstractContextManager[Display]:
+    if not is_terminal():
+        return nullcontext(Lines())
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return nullcontext(Lines()) if console.is_dumb_terminal else _bar(console)
+
+
+@contextmanager
+def _bar(console: Any) -> Iterator[Display]:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = BarColumn(bar_width=24), TextColumn("{task.description}", markup=False)
+    with Progress(*columns, console=console) as progress:
+        yield Bar(progress)
+
+
+def _tell_when_alone(client: "Client", job: "Job", display: Display) -> None:
+    """Say why nothing will happen, when no learner is there."""
+    if job.state == "QUEUED" and not any(learner.is_alive for learner in client.learners()):
+        display.say("no learner is there: the job waits until one comes (ganforge learner)")
+
+
+def state_words(client: "Client", job_id: str, facts: dict[str, Any]) -> str:
+    """Say a change of state that people want to know of; the end is told elsewhere."""
+    match facts["state"]:
+        case "RUNNING":
+            if facts.get("desired", "RUN") != "RUN":
+                return f"asked to {str(facts['desired']).lower()}: the last snapshot is on its way"
+            attempts = client.jobs.get(job_id).attempts
+            return f"running on {attempts[-1].learner}" if attempts else "running"
+        case "PAUSED":
+            return f"paused; go on with: ganforge jobs resume {job_id}"
+        case "QUEUED" if facts.get("reason") or facts.get("error"):
+            error = facts.get("error") or {}
+            why = error.get("detail") or str(facts.get("reason")).lower()
+            return f"queued again: {why}"
+    return ""
+
+
+def end_words(job: "Job") -> str:
+    """Say how a job ended."""
+    if job.state == "FAILED":
+        from ganforge.client import why_failed
+
+        return f"error: {why_failed(job)}"
+    if job.state == "CANCELLED":
+        return f"{job.id} was cancelled after {job.iteration:,} iterations"
+    took = duration(((job.finished_at or job.updated_at) - job.created_at).total_seconds())
+    early = "stopped early" if job.reason == "STOPPED_EARLY" else "done"
+    return f"{job.id} is {early}: {job.iteration:,} iterations in {took}"
+
+
+def exit_code_of(job: "Job") -> int:
+    """Give the exit code that follows a job's end."""
+    return exits.OK if job.state == "SUCCEEDED" else exits.JOB_FAILED

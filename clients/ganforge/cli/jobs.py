@@ -1,0 +1,167 @@
+"""``ganforge jobs``: list, show, watch and steer learn jobs."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ganforge.cli import exits, follow
+from ganforge.cli.application import Suggesting
+from ganforge.cli.connection import json_option, with_client
+from ganforge.cli.output import age, say, show_items, show_json, show_table
+
+if TYPE_CHECKING:
+    from ganforge.client import Client
+    from ganforge.wire.jobs import Job
+
+STATES = ("QUEUED", "STARTING", "RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CANCELLED")
+
+
+@click.group(cls=Suggesting)
+def jobs() -> None:
+    """List, watch and steer learn jobs."""
+
+
+@jobs.command("list")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(STATES, case_sensitive=False),
+    help="Only jobs in this state; may be given again.",
+)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most.")
+@json_option
+@with_client
+def list_jobs(client: "Client", states: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """List jobs, newest first."""
+    found = [job for job, _ in zip(client.jobs.list(*states), range(limit), strict=False)]
+    if as_json:
+        return show_items(found)
+    heads = ("JOB", "STATE", "ITERATION", "G LOSS", "NETWORKS", "DATASET", "AGE", "NAME")
+    show_table(heads, [_row(job) for job in found])
+    return None
+
+
+def _row(job: "Job") -> tuple[object, ...]:
+    loss = None if job.progress is None else job.progress.minibatch_loss
+    of = "" if job.max_iterations is None else f"/{job.max_iterations:,}"
+    return (
+        job.id,
+        job.state,
+        f"{job.iteration:,}{of}",
+        loss,
+        ",".join(job.networks),
+        job.dataset,
+        age(job.created_at),
+        job.name,
+    )
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+@with_client
+def show(client: "Client", job_id: str, as_json: bool) -> None:
+    """Show one job."""
+    job = client.jobs.get(job_id)
+    if as_json:
+        return show_json(job)
+    losses = "" if job.progress is None else f"{job.progress.minibatch_loss} {job.progress.extra}"
+    rows: list[tuple[str, object]] = [
+        ("job", job.id),
+        ("name", job.name),
+        ("state", f"{job.state}" + (f" ({job.reason})" if job.reason else "")),
+        ("error", job.error and job.error.detail),
+        ("networks", ",".join(job.networks)),
+        ("dataset", job.dataset),
+        ("iteration", f"{job.iteration:,}"),
+        ("of", job.max_iterations),
+        ("losses", losses),
+        ("age", age(job.created_at)),
+        *(("config", f"{key}={value}") for key, value in job.config.items()),
+        *(("weights", f"{name}@{at.tag}:{at.version}") for name, at in job.weights.items()),
+        *(
+            ("attempt", f"{attempt.epoch} on {attempt.learner}: {attempt.state}")
+            for attempt in job.attempts
+        ),
+    ]
+    for head, value in rows:
+        if value not in (None, ""):
+            click.echo(f"{head:<10} {value}")
+    return None
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--timeout", type=click.FloatRange(0), help="Give up after so many seconds: exit 8.")
+@json_option
+@with_client
+def watch(client: "Client", job_id: str, timeout: float | None, as_json: bool) -> int:
+    """Follow a job until it is over; with --json its events come as JSON lines."""
+    job = client.jobs.get(job_id)
+    with follow.deadline(timeout):
+        try:
+            if as_json:
+                for event in client.jobs.events(job_id):
+                    show_json(event, indent=None)
+                return follow.exit_code_of(client.jobs.get(job_id))
+            return follow.exit_code_of(follow.follow(client, job))
+        except follow.TooLate:
+            say(f"{job_id} still goes on after {timeout:g} s")
+            return exits.PENDING
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+@with_client
+def stop(client: "Client", job_id: str, as_json: bool) -> None:
+    """End a job after the iteration in hand, and keep what it has learnt."""
+    _told(client.jobs.stop(job_id), as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+@with_client
+def pause(client: "Client", job_id: str, as_json: bool) -> None:
+    """Take a job from its learner, with a snapshot to go on from."""
+    _told(client.jobs.pause(job_id), as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+@with_client
+def resume(client: "Client", job_id: str, as_json: bool) -> None:
+    """Let a paused job go on exactly where it was."""
+    _told(client.jobs.resume(job_id), as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+@with_client
+def cancel(client: "Client", job_id: str, as_json: bool) -> None:
+    """End a job at once; what came after its last snapshot is lost."""
+    _told(client.jobs.cancel(job_id), as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@json_option
+@with_client
+def retry(client: "Client", job_id: str, as_json: bool) -> None:
+    """Put a job that is over back into the queue; it goes on from its last snapshot."""
+    _told(client.jobs.retry(job_id), as_json)
+
+
+def _told(job: "Job", as_json: bool) -> None:
+    if as_json:
+        show_json(job)
+    else:
+        wish = "" if job.desired == "RUN" else f", to be {_PASSIVE.get(job.desired, job.desired)}"
+        click.echo(f"{job.id} is {job.state}" + ("" if job.state.is_final else wish))
+
+
+_PASSIVE = {"STOP": "stopped", "PAUSE": "paused", "CANCEL": "cancelled"}

@@ -1,0 +1,77 @@
+"""``ganforge learn``: submit a job and follow it."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ganforge.cli import exits, follow, pairs
+from ganforge.cli.connection import json_option, with_client
+from ganforge.cli.output import say, show_json
+
+if TYPE_CHECKING:
+    from ganforge.client import Client
+    from ganforge.wire.jobs import Job
+
+
+@click.command()
+@click.argument("networks")
+@click.argument("dataset")
+@click.argument("config", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--name", help="A name for people.")
+@click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Higher comes first.")
+@click.option("--detach", is_flag=True, help="Submit and return; do not follow.")
+@json_option
+@with_client
+def learn(
+    client: "Client",
+    networks: str,
+    dataset: str,
+    config: tuple[str, ...],
+    name: str | None,
+    priority: int,
+    detach: bool,
+    as_json: bool,
+) -> int:
+    """Submit a learn job and follow it until it is over.
+
+    NETWORKS are separated by commas, in the order the strategy takes them. The keys are those of
+    `ganforge strategies`:
+
+    \b
+      ganforge learn Generator,Discriminator MNIST \\
+        strategy=GANLearningStrategy generatorDim=10 batchSize=16 \\
+        method=SGD learningRate=0.001 momentum=0.9
+
+    Ctrl-C stops following, not the job. The exit code is 1 when the job fails.
+    """  # noqa: D301 - click wants the character \b itself
+    try:
+        keys = pairs.parse(config)
+    except ValueError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from error
+    job = client.learn(networks, dataset, name=name, priority=priority, **keys)
+    say(f"job {job.id} is queued -> {client.coordinator_url}/jobs/{job.id}")
+    if detach:
+        return _show(job, as_json)
+    try:
+        job = follow.follow(client, job)
+    except KeyboardInterrupt:
+        say(
+            f"no longer following; the job goes on\n"
+            f"  watch it: ganforge jobs watch {job.id}\n"
+            f"  stop it:  ganforge jobs stop {job.id}"
+        )
+        return exits.INTERRUPTED
+    _show(job, as_json)
+    return follow.exit_code_of(job)
+
+
+def _show(job: "Job", as_json: bool) -> int:
+    """Print what there is of the job: all of it, or its weights, or at first its id."""
+    if as_json:
+        show_json(job)
+    elif job.weights:
+        for network, link in job.weights.items():
+            click.echo(f"{network}@{link.tag}:{link.version}")
+    else:
+        click.echo(job.id)
+    return exits.OK
