@@ -6,6 +6,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from ganforge.errors import Conflict
 
@@ -48,7 +49,7 @@ class Server(uvicorn.Server):
             open event streams and long polls can end themselves.
     """
 
-    def __init__(self, app: FastAPI, *, on_stop: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, *, on_stop: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

@@ -1,0 +1,1 @@
+"""Everything on one machine: both services on one origin, learners beside them."""
