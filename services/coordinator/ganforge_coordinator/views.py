@@ -47,13 +47,12 @@ def page(
 def all_learners(connection: Connection) -> list[Learner]:
     """Tell of every learner, the last heard of first."""
     time = now(connection)
-    busy = dict(
-        connection.execute(
-            select(attempt_members.c.learner_id, attempts.c.job_id)
-            .join(attempts, attempts.c.id == attempt_members.c.attempt_id)
-            .where(attempt_members.c.active)
-        ).tuples()
+    held = (
+        select(attempt_members.c.learner_id, attempts.c.job_id)
+        .join(attempts, attempts.c.id == attempt_members.c.attempt_id)
+        .where(attempt_members.c.active)
     )
+    busy: dict[str, str] = {learner: job for learner, job in connection.execute(held)}
     rows = connection.execute(
         select(learners).where(learners.c.is_current).order_by(learners.c.last_seen_ms.desc())
     ).mappings()
