@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.sse import EventSourceResponse, format_sse_event
+from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from ganforge.wire.jobs import JobEvent, JobState
@@ -15,15 +16,22 @@ from ganforge_coordinator.api.deps import READER, RECHECK_SECONDS, JobId, Parts
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES)
 
+MEDIA_TYPE = "text/event-stream"
 PING_SECONDS = 15.0
+_TEXT = {"type": "string"}
 
 
 @router.get(
     "/{job_id}/events",
     operation_id="followJob",
     dependencies=[READER],
-    response_class=EventSourceResponse,
-    responses={204: {"description": "The job is over and all of it has been told"}},
+    # Not EventSourceResponse, which FastAPI takes for the mark of an endpoint that yields: this
+    # one also answers 204.
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "Server-sent events", "content": {MEDIA_TYPE: {"schema": _TEXT}}},
+        204: {"description": "The job is over and all of it has been told"},
+    },
 )
 async def follow(
     job_id: JobId,
@@ -40,8 +48,9 @@ async def follow(
     fresh, over = await run_in_threadpool(_look, parts, job_id, seen)
     if over and not fresh:
         return Response(status_code=204)
-    return EventSourceResponse(
+    return StreamingResponse(
         _stream(parts, job_id, seen),
+        media_type=MEDIA_TYPE,
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
 
