@@ -1,0 +1,324 @@
+"""One attempt at a job, on the agent's side: lease kept, progress and snapshots sent."""
+
+import logging
+import shutil
+import threading
+from pathlib import Path
+
+from ganforge import digest
+from ganforge.coordinator import CoordinatorClient
+from ganforge.errors import BadInput, Conflict, GanforgeError, NotFound, TooLarge
+from ganforge.networks import NetworkDefinition
+from ganforge.repository import RepositoryClient
+from ganforge.wire.jobs import JobError
+from ganforge.wire.learning import (
+    Assignment,
+    Command,
+    Completion,
+    Outcome,
+    ProgressPush,
+    SnapshotNote,
+)
+from ganforge.wire.weights import PNG, SAFETENSORS, NetworkBlobs, Snapshot, SnapshotCommit
+from ganforge_learner.lease_keeper import LeaseKeeper
+from ganforge_learner.messages import (
+    Begin,
+    Failed,
+    Finished,
+    FromTrainer,
+    Halt,
+    Hold,
+    Points,
+    SnapshotPushed,
+    SnapshotTaken,
+    Started,
+)
+from ganforge_learner.outbox import Outbox, Over, persist
+from ganforge_learner.trainer_process import TrainerDied, TrainerProcess
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.25
+
+
+class AttemptRun:
+    """Works on one assignment until the job is done, given back, or lost.
+
+    A snapshot is committed only after the progress up to it was kept, so whatever dies when,
+    no point before the last snapshot is ever missing.
+
+    Args:
+        assignment: the lease on the job.
+        coordinator: told of progress.
+        repository: given the snapshots.
+        trainer: the process that trains; ready.
+        scratch: a folder for files on their way; emptied in the end.
+        heartbeat_seconds: the rhythm the coordinator asked for.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        *,
+        coordinator: CoordinatorClient,
+        repository: RepositoryClient,
+        trainer: TrainerProcess,
+        scratch: Path,
+        heartbeat_seconds: float,
+    ) -> None:
+        self._assignment = assignment
+        self._coordinator = coordinator
+        self._repository = repository
+        self._trainer = trainer
+        self._scratch = scratch
+        self._over = threading.Event()  # nothing more is trained or sent
+        self._lost = threading.Event()  # nor completed: the lease is gone
+        self._halted_by: Command | None = None
+        self._pushes = 0
+        self._refused: GanforgeError | None = None
+        self._keeper = LeaseKeeper(
+            coordinator,
+            assignment,
+            heartbeat_seconds=heartbeat_seconds,
+            over=self._over,
+            on_command=self._obey,
+            on_doubt=lambda in_doubt: trainer.tell(Hold(waiting=in_doubt)),
+            on_lost=self._lose,
+        )
+        self._progress = Outbox("progress", self._over, self._lose)
+        self._snapshots = Outbox("snapshots", self._over, self._lose)
+
+    def run(self) -> bool:
+        """Work; tells whether the trainer may train another job."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        logger.info("working on a job", extra=self._facts())
+        self._keeper.start()
+        try:
+            completion = self._work()
+            self._complete(completion)
+            return completion.outcome is not Outcome.FAILED
+        except (Over, Conflict):
+            logger.warning("the lease was lost, dropping the attempt", extra=self._facts())
+            return False
+        finally:
+            self._over.set()
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def drain(self) -> None:
+        """Give the job back after the iteration in hand, with a snapshot."""
+        self._halt(Command.PAUSE)
+
+    def _work(self) -> Completion:
+        """Train and send, until the job ends or a server refuses what it brings."""
+        try:
+            self._begin()
+            completion = self._until_it_ends()
+            self._progress.wait()
+            self._snapshots.wait()
+            return completion
+        except (Over, Conflict):
+            if self._refused is None:
+                raise
+            return self._failure(self._refused)
+        except GanforgeError as error:
+            return self._failure(error)
+
+    def _begin(self) -> None:
+        """Fence all older attempts, then read what to go on from; in this order."""
+        job = self._assignment
+        opened = persist(
+            lambda: self._repository.open_epoch(job.job_id, job.epoch, tag=job.tag), self._over
+        )
+        weights: list[Path] | None
+        if opened.snapshot is not None:
+            weights, state = self._fetch_snapshot(opened.snapshot)
+        else:
+            weights, state = self._fetch_initial(), None
+        definitions = [self._definition(name) for name in job.networks]
+        self._trainer.tell(
+            Begin(
+                job_id=job.job_id,
+                definitions=definitions,
+                dataset=job.dataset,
+                config=job.config,
+                scratch=self._scratch,
+                weights=weights,
+                state=state,
+            )
+        )
+        if self._halted_by is not None:
+            # A trainer forgets what it was told before a job began.
+            self._trainer.tell(Halt())
+        if opened.snapshot is not None:
+            self._note(opened.snapshot)
+
+    def _definition(self, name: str) -> NetworkDefinition:
+        found = persist(lambda: self._repository.network(name), self._over)
+        return NetworkDefinition.model_validate(found.definition)
+
+    def _fetch_snapshot(self, snapshot: Snapshot) -> tuple[list[Path], Path | None]:
+        digests = [snapshot.networks[name].weights for name in self._assignment.networks]
+        files = [self._fetch(name) for name in digests]
+        return files, None if snapshot.state is None else self._fetch(snapshot.state)
+
+    def _fetch(self, name: str) -> Path:
+        path = self._scratch / name.replace(":", "-")
+        return persist(lambda: self._repository.get_blob(name, to=path), self._over)
+
+    def _fetch_initial(self) -> list[Path] | None:
+        """Fetch the weights to start from: those of ``initTag``, or of the tag unless ``clean``."""
+        config = self._assignment.config
+        tag = config.get("initTag")
+        if tag is None:
+            if config.get("clean"):
+                return None
+            tag = self._assignment.tag
+        files = []
+        for name in self._assignment.networks:
+            path = self._scratch / f"initial-{name}.safetensors"
+            try:
+                persist(
+                    lambda name=name, path=path: self._repository.pull(name, tag, to=path),  # type: ignore[misc]
+                    self._over,
+                )
+            except NotFound:
+                if config.get("initTag") is not None:
+                    raise BadInput(f"initTag: {name} has no weights under {tag!r}") from None
+                return None
+            files.append(path)
+        return files
+
+    def _until_it_ends(self) -> Completion:
+        """Pass on what the trainer says until it has said how it ended."""
+        while not self._over.is_set():
+            try:
+                message = self._trainer.hear(POLL_SECONDS)
+            except TrainerDied as error:
+                told = JobError(slug=error.slug, detail=error.detail)
+                iteration = self._keeper.iteration
+                return Completion(outcome=Outcome.FAILED, iteration=iteration, error=told)
+            if message is not None and (completion := self._hear(message)) is not None:
+                return completion
+        raise Over
+
+    def _hear(self, message: FromTrainer) -> Completion | None:
+        match message:
+            case Started():
+                self._keeper.tell_started(message.iteration)
+            case Points():
+                self._send_points(message)
+            case SnapshotTaken():
+                self._send_snapshot(message)
+            case Finished():
+                return self._finished(message)
+            case Failed():
+                return _failed(message)
+        return None
+
+    def _send_points(self, points: Points) -> None:
+        push = ProgressPush(
+            rank=self._assignment.rank,
+            seq=self._pushes,
+            first=points.first,
+            step=points.step,
+            series=points.series,
+            iterations_per_second=points.iterations_per_second,
+        )
+        attempt_id = self._assignment.attempt_id
+        self._pushes = self._progress.put(lambda: self._coordinator.push_progress(attempt_id, push))
+        self._keeper.iteration = points.first + points.step * (push.count - 1) + 1
+
+    def _send_snapshot(self, taken: SnapshotTaken) -> None:
+        points_before = self._pushes
+
+        def send() -> None:
+            self._progress.wait(points_before)
+            self._commit(taken)
+
+        self._snapshots.put(send)
+
+    def _commit(self, taken: SnapshotTaken) -> None:
+        """Bring the bytes, commit them as one, note it at the coordinator; all repeatable."""
+        job = self._assignment
+        files = zip(job.networks, taken.weights, taken.samples, strict=True)
+        networks = {
+            name: NetworkBlobs(
+                weights=self._put(weights, SAFETENSORS),
+                samples=None if samples is None else self._put(samples, PNG),
+            )
+            for name, weights, samples in files
+        }
+        commit = SnapshotCommit(
+            epoch=job.epoch,
+            iteration=taken.iteration,
+            tag=job.tag,
+            networks=networks,
+            state=self._put(taken.state, SAFETENSORS),
+            losses=taken.losses,
+            config=job.config,
+        )
+        snapshot = self._repository.commit_snapshot(job.job_id, commit)
+        self._note(snapshot)
+        for path in (*taken.weights, *filter(None, taken.samples), taken.state):
+            path.unlink(missing_ok=True)
+        self._trainer.tell(SnapshotPushed())
+
+    def _put(self, path: Path, media_type: str) -> str:
+        name = digest.of_file(path)
+        self._repository.put_blob(name, path, media_type)
+        return name
+
+    def _note(self, snapshot: Snapshot) -> None:
+        versions = {name: told.version for name, told in snapshot.networks.items()}
+        note = SnapshotNote(
+            rank=self._assignment.rank, iteration=snapshot.iteration, versions=versions
+        )
+        attempt_id = self._assignment.attempt_id
+        persist(lambda: self._coordinator.note_snapshot(attempt_id, note), self._over)
+
+    def _finished(self, finished: Finished) -> Completion:
+        given_back = not finished.reached_target and self._halted_by is not Command.STOP
+        outcome = Outcome.RELEASED if given_back else Outcome.SUCCEEDED
+        return Completion(outcome=outcome, iteration=finished.iteration)
+
+    def _complete(self, completion: Completion) -> None:
+        attempt_id = self._assignment.attempt_id
+        persist(lambda: self._coordinator.complete(attempt_id, completion), self._lost)
+        logger.info("done with a job", extra={**self._facts(), "outcome": completion.outcome})
+
+    def _failure(self, error: GanforgeError) -> Completion:
+        """Fail the job for good: it would be refused again."""
+        told = JobError(slug=error.slug, detail=error.detail)
+        iteration = self._keeper.iteration
+        return Completion(outcome=Outcome.FAILED, iteration=iteration, error=told, permanent=True)
+
+    def _obey(self, command: Command) -> None:
+        if command in (Command.STOP, Command.PAUSE):
+            self._halt(command)
+
+    def _halt(self, command: Command) -> None:
+        self._halted_by = command
+        self._trainer.tell(Halt())
+
+    def _lose(self, error: GanforgeError) -> None:
+        """End the attempt: the lease is gone, or a server refuses what the job brings."""
+        logger.warning("a server said no", extra={**self._facts(), "why": error.detail})
+        if isinstance(error, BadInput | TooLarge):
+            self._refused = error
+        else:
+            self._lost.set()
+        self._over.set()
+
+    def _facts(self) -> dict[str, object]:
+        return {"job_id": self._assignment.job_id, "epoch": self._assignment.epoch}
+
+
+def _failed(failed: Failed) -> Completion:
+    if failed.traceback:
+        logger.error("the trainer failed", extra={"traceback": failed.traceback})
+    return Completion(
+        outcome=Outcome.FAILED,
+        iteration=failed.iteration or 0,
+        error=JobError(slug=failed.slug, detail=failed.detail, iteration=failed.iteration),
+        permanent=failed.permanent,
+    )

@@ -1,0 +1,104 @@
+"""What agent and trainer say to each other over their pipe."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganforge.networks import NetworkDefinition
+
+# The agent speaks.
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Train this job.
+
+    ``weights`` (one file per network, in the job's order) and ``state`` are there when the job
+    goes on from a snapshot; ``weights`` alone when it starts from other weights.
+    """
+
+    job_id: str
+    definitions: list[NetworkDefinition]
+    dataset: str
+    config: dict[str, Any]
+    scratch: Path
+    weights: list[Path] | None
+    state: Path | None
+
+
+@dataclass(frozen=True)
+class Halt:
+    """End after the iteration in hand, with a snapshot."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Wait, or go on: while the lease is in doubt nothing is computed that might be in vain."""
+
+    waiting: bool
+
+
+@dataclass(frozen=True)
+class SnapshotPushed:
+    """A snapshot has left the machine: its files are gone."""
+
+
+# The trainer speaks.
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Everything is imported; ``device`` is what it computes on."""
+
+    device: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """The first iteration is about to begin, or the next one after a snapshot."""
+
+    iteration: int
+
+
+@dataclass(frozen=True)
+class Points:
+    """Progress of iterations ``first, first + step, ...``, column by column."""
+
+    first: int
+    step: int
+    series: dict[str, list[float | None]]
+    iterations_per_second: float | None
+
+
+@dataclass(frozen=True)
+class SnapshotTaken:
+    """A snapshot lies in files: weights and grid of every network, and the training state."""
+
+    iteration: int
+    weights: list[Path]
+    samples: list[Path | None]
+    state: Path
+    losses: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The job is done: the target is reached, or it was halted."""
+
+    iteration: int
+    reached_target: bool
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job cannot go on."""
+
+    slug: str
+    detail: str
+    iteration: int | None
+    permanent: bool
+    traceback: str = field(default="", repr=False)
+
+
+FromAgent = Begin | Halt | Hold | SnapshotPushed
+FromTrainer = Ready | Started | Points | SnapshotTaken | Finished | Failed

@@ -1,0 +1,168 @@
+"""The training loop: iterate, tell progress, take snapshots; knows no network and no loss."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from ganforge.errors import Diverged
+from ganforge_learner import registry, samples, snapshot_files, streams
+from ganforge_learner.datasets import load_dataset
+from ganforge_learner.messages import (
+    Begin,
+    Finished,
+    FromTrainer,
+    SnapshotTaken,
+    Started,
+)
+from ganforge_learner.networks import build_network, initialise
+from ganforge_learner.points import PointBuffer
+
+TELL_SECONDS = 1.0
+TELL_OFTEN_SECONDS = 0.2
+"""How often progress is told: often in the first seconds, when somebody surely watches."""
+SAMPLES = 64
+
+
+class Steering(Protocol):
+    """What the loop asks before it goes on."""
+
+    halted: bool
+
+    def wait_while_held(self) -> None:
+        """Wait while the lease is in doubt."""
+
+    def wait_for_room(self) -> None:
+        """Wait while too many snapshots are on their way."""
+
+
+class Training:
+    """One job in training.
+
+    Args:
+        job: what to train, and from where.
+        device: where the networks and the dataset go.
+        data: the data folder.
+        tell: takes what the agent is to know.
+
+    Raises:
+        BadInput: the job cannot be trained; the words say why.
+    """
+
+    def __init__(
+        self, job: Begin, *, device: torch.device, data: Path, tell: Callable[[FromTrainer], None]
+    ) -> None:
+        self._job = job
+        self._tell = tell
+        self.iteration = 0
+        seed = int(job.config["seed"])
+        dataset = load_dataset(job.dataset, data).to(device)
+        self._networks = [build_network(definition) for definition in job.definitions]
+        generator = streams.stream(seed, "initialisation")
+        for network, definition in zip(self._networks, job.definitions, strict=True):
+            initialise(network, definition, generator)
+            network.to(device)
+        if job.weights is not None:
+            snapshot_files.load_weights(job.weights, self._networks, job.definitions)
+        self._strategy = registry.find_strategy(job.config["strategy"])()
+        self._strategy.setup(job.config, dataset, *self._networks)
+        self._latents = self._strategy.grid_latents(SAMPLES, seed)
+        self._value_range = dataset.value_range
+        if job.state is not None:
+            self.iteration = snapshot_files.load_state(job.state, self._strategy)
+        interval = self._interval("traceInterval") if job.config.get("trace", True) else None
+        self._points = PointBuffer(interval or self._interval("storeInterval"))
+        self._meter = _Meter(self.iteration)
+
+    def _interval(self, key: str) -> int:
+        return int(self._job.config[key])
+
+    def run(self, steering: Steering) -> Finished:
+        """Train until the target is reached or the steering says halt.
+
+        Raises:
+            Diverged: a loss or a weight is not finite.
+        """
+        self._tell(Started(self.iteration))
+        if self._job.state is None:
+            self._snapshot(steering)
+        target = self._job.config.get("maxIterations")
+        store_interval = self._interval("storeInterval")
+        stored = self.iteration
+        while not steering.halted and (target is None or self.iteration < target):
+            self._points.add(self._strategy.process_iteration(self.iteration))
+            self.iteration += 1
+            if self._meter.is_due() or self._points.is_full:
+                self._tell_points()
+                steering.wait_while_held()
+            if self.iteration % store_interval == 0:
+                self._snapshot(steering)
+                stored = self.iteration
+        if stored != self.iteration:
+            self._snapshot(steering)
+        self._tell_points()
+        return Finished(self.iteration, reached_target=self.iteration == target)
+
+    def _tell_points(self) -> None:
+        for points in self._points.drain(self._meter.lap(self.iteration)):
+            self._tell(points)
+
+    def _snapshot(self, steering: Steering) -> None:
+        """Take a snapshot of good weights: the losses that led to them are read first."""
+        if self.iteration:
+            self._tell_points()
+        self._refuse_broken_weights()
+        steering.wait_for_room()
+        folder = self._job.scratch
+        self._tell(
+            SnapshotTaken(
+                iteration=self.iteration,
+                weights=snapshot_files.save_weights(
+                    folder, self.iteration, self._networks, self._job.definitions
+                ),
+                samples=self._draw(folder),
+                state=snapshot_files.save_state(folder, self.iteration, self._strategy),
+                losses=dict(self._points.latest),
+            )
+        )
+
+    def _draw(self, folder: Path) -> list[Path | None]:
+        """Draw the grid of the network that makes samples; the others have none."""
+        images = self._strategy.draw_samples(self._latents)
+        path = folder / f"{self.iteration}-samples.png"
+        path.write_bytes(samples.draw_grid(images, self._value_range))
+        return [path if network is self._strategy.generator else None for network in self._networks]
+
+    def _refuse_broken_weights(self) -> None:
+        for network, definition in zip(self._networks, self._job.definitions, strict=True):
+            for name, tensor in network.state_dict().items():
+                if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                    raise Diverged(
+                        f"{definition.name}'s {name} is not finite after iteration "
+                        f"{self.iteration}: lower learningRate; the last good snapshot is kept",
+                        iteration=self.iteration,
+                    )
+
+
+class _Meter:
+    """Says when progress is due, and how fast the iterations were lately."""
+
+    def __init__(self, iteration: int) -> None:
+        self._began = self._lap = self._told = time.monotonic()
+        self._iteration = iteration
+        self._rate: float | None = None
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        often = now - self._began < 2.0
+        return now - self._told >= (TELL_OFTEN_SECONDS if often else TELL_SECONDS)
+
+    def lap(self, iteration: int) -> float | None:
+        """Give iterations per second since the last lap that was long enough to measure."""
+        self._told = now = time.monotonic()
+        if now - self._lap >= TELL_OFTEN_SECONDS / 2:
+            self._rate = (iteration - self._iteration) / (now - self._lap)
+            self._lap, self._iteration = now, iteration
+        return self._rate

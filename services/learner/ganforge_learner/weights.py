@@ -1,0 +1,38 @@
+"""Weights files: a module's state dict as safetensors."""
+
+import os
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from ganforge.errors import BadWeights
+
+
+def dump(network: torch.nn.Module) -> bytes:
+    """Give a network's weights as safetensors bytes, under the names of its ``state_dict``."""
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
+    }
+    data: bytes = safetensors.torch.save(tensors)
+    return data
+
+
+def load(file: str | os.PathLike[str] | bytes, network: torch.nn.Module, name: str) -> None:
+    """Load weights into ``network``, wherever it is.
+
+    Args:
+        file: a safetensors file, or its bytes.
+        network: given the weights.
+        name: the network's name, for the errors' words.
+
+    Raises:
+        BadWeights: the file is broken or has other tensors than the network.
+    """
+    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    try:
+        tensors = safetensors.torch.load(data)
+        network.load_state_dict(tensors)
+    except (SafetensorError, RuntimeError) as error:
+        raise BadWeights(f"{name}: the weights do not fit: {error}") from error
