@@ -1,0 +1,184 @@
+"""The whole system as processes, started by the commands people use."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from ganforge._transport import Transport
+from ganforge.coordinator import CoordinatorClient
+from ganforge.repository import RepositoryClient
+from ganforge.wire.jobs import Job, JobState
+
+TOKEN = "gf_system_admin_token_0123456789"
+LEARNER_TOKEN = "gf_system_learner_token_0123456789"
+PATIENCE_SECONDS = 90.0
+
+
+def free_port() -> int:
+    """Find a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait until something another process does has happened."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
+        time.sleep(0.02)
+
+
+class System:
+    """Coordinator, repository and learner, each a process that can be killed and started again.
+
+    Args:
+        folder: where everything is kept.
+        coordinator_database: an SQLAlchemy URL; SQLite in the folder when not given.
+        repository_database: likewise.
+        environment: further settings for every process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        coordinator_database: str | None = None,
+        repository_database: str | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self._ports = {"coordinator": free_port(), "repository": free_port()}
+        self.coordinator_url = f"http://127.0.0.1:{self._ports['coordinator']}"
+        self.repository_url = f"http://127.0.0.1:{self._ports['repository']}"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._environment = {
+            "GANFORGE_TOKENS": f"admin:{TOKEN},learner:{LEARNER_TOKEN}",
+            "GANFORGE_COORDINATOR_REPOSITORY_URL": self.repository_url,
+            "GANFORGE_COORDINATOR_REPOSITORY_TOKEN": TOKEN,
+            "GANFORGE_COORDINATOR_LEASE_SECONDS": "3",
+            "GANFORGE_COORDINATOR_HEARTBEAT_SECONDS": "0.5",
+            "GANFORGE_COORDINATOR_REAP_SECONDS": "0.2",
+            "GANFORGE_COORDINATOR_URL": self.coordinator_url,
+            "GANFORGE_REPOSITORY_URL": self.repository_url,
+            "GANFORGE_TOKEN": LEARNER_TOKEN,
+            **(environment or {}),
+        }
+        if coordinator_database is not None:
+            self._environment["GANFORGE_COORDINATOR_DATABASE_URL"] = coordinator_database
+        if repository_database is not None:
+            self._environment["GANFORGE_REPOSITORY_DATABASE_URL"] = repository_database
+        self.coordinator = CoordinatorClient(Transport(self.coordinator_url, TOKEN))
+        self.repository = RepositoryClient(Transport(self.repository_url, TOKEN))
+
+    def port(self, name: str) -> int:
+        """Give the port a server listens on; 0 for the learner, which listens nowhere."""
+        return self._ports.get(name, 0)
+
+    def start(self, *names: str) -> None:
+        """Start processes and wait until the servers among them answer."""
+        for name in names:
+            words = [name, "--data", str(self.folder / name)]
+            words += ["--port", str(self.port(name))] if self.port(name) else []
+            words += ["--name", "the-learner"] if name == "learner" else []
+            self.spawn(name, words=words, environment=self._environment)
+        for name in names:
+            self.until_ready(name)
+
+    def spawn(self, name: str, *, words: list[str], environment: dict[str, str]) -> None:
+        """Start one process with ``ganforge``'s command line and settings given."""
+        command = [sys.executable, "-m", "ganforge", *words]
+        inherited = {key: os.environ[key] for key in os.environ if not key.startswith("GANFORGE_")}
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command, env={**inherited, **environment}, stdout=log, stderr=log
+            )
+
+    def until_ready(self, name: str) -> None:
+        """Wait until a server answers; a learner answers nobody and is not waited for."""
+        if name in self._ports:
+            until(lambda: self._answers(name), f"{name} answers")
+
+    def _answers(self, name: str) -> bool:
+        assert self._processes[name].poll() is None, self.log(name)
+        try:
+            url = f"http://127.0.0.1:{self._ports[name]}/readyz"
+            return httpx.get(url).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def kill(self, name: str) -> None:
+        """Kill -9 a process; ``trainer`` names the learner's child."""
+        if name == "trainer":
+            psutil.Process(self.trainer_pid()).kill()
+            return
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def trainer_pid(self) -> int:
+        """Find the process that trains: the learner's child that has imported most."""
+        children = psutil.Process(self._processes["learner"].pid).children()
+        return max(children, key=lambda child: child.memory_info().rss).pid
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to a process."""
+        self._processes[name].send_signal(number)
+
+    def wait_for_exit(self, name: str) -> int:
+        """Wait until a process has ended, and give its exit code."""
+        return self._processes.pop(name).wait(PATIENCE_SECONDS)
+
+    def stop(self) -> None:
+        """End everything, kindly first."""
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+
+    def log(self, name: str) -> str:
+        """Give what a process has printed."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def job(self, job_id: str) -> Job:
+        """Show a job."""
+        return self.coordinator.job(job_id)
+
+    def until_iteration(self, job_id: str, iteration: int) -> None:
+        """Wait until a job has done so many iterations."""
+        until(lambda: self.job(job_id).iteration >= iteration, f"{job_id} at {iteration}")
+
+    def until_state(self, job_id: str, *states: JobState) -> Job:
+        """Wait until a job is in one of ``states``."""
+        until(lambda: self.job(job_id).state in states, f"{job_id} is {states}")
+        return self.job(job_id)
+
+
+@contextmanager
+def running(folder: Path, *names: str, **options: object) -> Iterator[System]:
+    """Run the system, or the named parts of it, until the block ends."""
+    system = System(folder, **options)  # type: ignore[arg-type]
+    try:
+        system.start(*(names or ("repository", "coordinator", "learner")))
+        yield system
+    except BaseException:
+        for name in ("coordinator", "repository", "learner"):
+            if (folder / f"{name}.log").exists():
+                print(f"--- {name}\n{system.log(name)[-4000:]}")
+        raise
+    finally:
+        system.stop()
