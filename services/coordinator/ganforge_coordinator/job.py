@@ -155,7 +155,8 @@ TABLE: Mapping[JobState, Mapping[Trigger, Move]] = {
     },
     JobState.SUCCEEDED: {Trigger.RETRY: _retried, Trigger.STOP: _stay},
     JobState.FAILED: {Trigger.RETRY: _retried},
-    JobState.CANCELLED: {Trigger.RETRY: _retried, Trigger.CANCEL: _stay},
+    # Stopping a job that has learnt nothing cancels it, and asking again changes nothing.
+    JobState.CANCELLED: {Trigger.RETRY: _retried, Trigger.STOP: _stay, Trigger.CANCEL: _stay},
 }
 
 ATTEMPT_ENDS: Mapping[Trigger, AttemptState] = {

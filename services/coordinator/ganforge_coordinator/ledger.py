@@ -78,6 +78,8 @@ def apply(
 ) -> RowMapping:
     """Move a locked job on, end its attempt where the move ends it, and write the event.
 
+    A move that changes nothing writes nothing.
+
     Args:
         connection: the transaction in hand.
         row: the job, as ``lock`` gave it.
@@ -95,6 +97,8 @@ def apply(
     """
     before = status_of(row)
     after = move(before, trigger)
+    if after == before:
+        return row
     time = now(connection)
     attempt_id, epoch = attempt or (row["attempt_id"], row["epoch"])
     if before.state in _HELD and after.state not in _HELD:
@@ -115,11 +119,10 @@ def apply(
         values["error"] = error.model_dump(mode="json") if error else None
     changed = update(jobs).where(jobs.c.id == row["id"]).values(values).returning(*jobs.c)
     row = connection.execute(changed).mappings().one()
-    if after != before:
-        facts = {"state": after.state, "desired": after.desired, "reason": after.reason, **told}
-        if error is not None:
-            facts["error"] = error.model_dump(mode="json")
-        append_event(connection, row, "state", facts)
+    facts = {"state": after.state, "desired": after.desired, "reason": after.reason, **told}
+    if error is not None:
+        facts["error"] = error.model_dump(mode="json")
+    append_event(connection, row, "state", facts)
     return row
 
 
