@@ -28,7 +28,8 @@ class Columns:
 
 def pack(series: Mapping[str, Sequence[float | None]]) -> bytes:
     """Pack columns of equal length as float32, little-endian, one after the other."""
-    return np.array(list(series.values()), dtype="<f4").tobytes()
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+        return np.array(list(series.values()), dtype="<f4").tobytes()
 
 
 def unpack(body: bytes, names: Sequence[str], *, first: int, step: int, count: int) -> Columns:
@@ -92,8 +93,8 @@ def _extremes(column: Floats, starts: Ints) -> list[Ints]:
 
 
 def as_json(column: Floats) -> list[float | None]:
-    """Give a column as JSON numbers; what is not finite becomes null."""
-    values: list[float | None] = np.round(column.astype(np.float64), 7).tolist()
+    """Give a column as the shortest JSON numbers that say it; what is not finite becomes null."""
+    values: list[float | None] = column.astype(np.str_).astype(np.float64).tolist()
     for index in np.flatnonzero(~np.isfinite(column)):
         values[index] = None
     return values

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, case, func, insert, select, update
 
 from ganforge import digest
-from ganforge.errors import SequenceGap
+from ganforge.errors import BadInput, SequenceGap
 from ganforge.wire.jobs import ProgressSeries
 from ganforge.wire.learning import ProgressPush, ProgressReply
 from ganforge.wire.progress import LearnProgress
@@ -23,6 +23,7 @@ from ganforge_coordinator.db.models import (
 )
 
 LOSS = "minibatchLoss"
+MAX_ITERATION = 2**53
 
 
 def push(
@@ -33,7 +34,10 @@ def push(
     Raises:
         LeaseLost: the lease is gone; nothing was kept.
         SequenceGap: pushes before this one are missing; ``expectedSeq`` says from which on.
+        BadInput: an iteration beyond 2^53, which JSON cannot say exactly.
     """
+    if push.first + push.step * (push.count - 1) >= MAX_ITERATION:
+        raise BadInput("first, step: iterations stay below 2^53")
     held = lease.hold(connection, attempt_id, push.rank, lease_ms=lease_ms)
     job_id = str(held.job["id"])
     if push.seq < held.next_seq:
@@ -149,18 +153,30 @@ def stream(
 
 
 def _ends_of_epochs(connection: Connection, job_id: str) -> dict[int, int | None]:
-    """Tell for each epoch the iteration from which a later one took over."""
+    """Tell for each epoch the iteration from which a later one took over.
+
+    An attempt took over where it says it began, or, when it ended before it could say so, where
+    its first point is.
+    """
+    first_points = (
+        select(progress_chunks.c.epoch, func.min(progress_chunks.c.first).label("first"))
+        .where(progress_chunks.c.job_id == job_id, progress_chunks.c.rank == 0)
+        .group_by(progress_chunks.c.epoch)
+        .subquery()
+    )
+    begin = case((attempts.c.started, attempts.c.resume_iteration), else_=first_points.c.first)
     rows = connection.execute(
-        select(attempts.c.epoch, attempts.c.started, attempts.c.resume_iteration)
+        select(attempts.c.epoch, begin)
+        .outerjoin(first_points, first_points.c.epoch == attempts.c.epoch)
         .where(attempts.c.job_id == job_id)
         .order_by(attempts.c.epoch.desc())
     ).all()
     ends: dict[int, int | None] = {}
     end: int | None = None
-    for epoch, started, resume_iteration in rows:
+    for epoch, began in rows:
         ends[epoch] = end
-        if started:
-            end = resume_iteration if end is None else min(end, resume_iteration)
+        if began is not None:
+            end = began if end is None else min(end, began)
     return ends
 
 

@@ -1,0 +1,112 @@
+"""Columns of progress: packed and unpacked, thinned out without losing a spike."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganforge_coordinator import columns
+from ganforge_coordinator.columns import Columns
+
+NUMBERS = st.one_of(st.none(), st.floats(width=32, allow_nan=False, allow_infinity=False))
+
+
+def columns_of(matrix: list[list[float]]) -> Columns:
+    series = {f"s{index}": np.array(row, dtype=np.float32) for index, row in enumerate(matrix)}
+    return Columns(np.arange(len(matrix[0]), dtype=np.int64), series)
+
+
+@st.composite
+def matrices(draw: st.DrawFn, longest: int = 60) -> list[list[float]]:
+    length = draw(st.integers(1, longest))
+    value = st.one_of(st.floats(width=32), st.just(float("nan")), st.integers(-3, 3).map(float))
+    rows = draw(st.integers(1, 3))
+    return [draw(st.lists(value, min_size=length, max_size=length)) for _ in range(rows)]
+
+
+@given(
+    st.integers(1, 50).flatmap(
+        lambda n: st.dictionaries(
+            st.text(max_size=5), st.lists(NUMBERS, min_size=n, max_size=n), min_size=1, max_size=4
+        )
+    ),
+    st.integers(0, 2**40),
+    st.integers(1, 1000),
+)
+def test_what_is_packed_is_unpacked(
+    series: dict[str, list[float | None]], first: int, step: int
+) -> None:
+    count = len(next(iter(series.values())))
+    found = columns.unpack(columns.pack(series), list(series), first=first, step=step, count=count)
+    assert found.iterations.tolist() == [first + step * index for index in range(count)]
+    for name, column in series.items():
+        assert columns.as_json(found.series[name]) == pytest.approx(column)
+
+
+def test_numbers_beyond_float32_become_infinite_and_read_as_null() -> None:
+    found = columns.unpack(
+        columns.pack({"a": [1e300, -1e300, 1e-300]}), ["a"], first=0, step=1, count=3
+    )
+    assert columns.as_json(found.series["a"]) == [None, None, 0.0]
+
+
+@pytest.mark.parametrize("value", [0.85, 1e-9, 3e-30, 123456.78, -0.1, 3e38])
+def test_a_number_is_told_as_it_was_meant(value: float) -> None:
+    column = np.array([value], dtype=np.float32)
+    assert columns.as_json(column) == [value]
+
+
+@given(matrices(), st.integers(2, 30))
+def test_thinning_keeps_every_extreme_both_ends_and_the_order(
+    matrix: list[list[float]], max_points: int
+) -> None:
+    points = columns_of(matrix)
+    few = columns.downsample(points, max_points)
+    assert few.iterations[0] == points.iterations[0]
+    assert few.iterations[-1] == points.iterations[-1]
+    assert (np.diff(few.iterations) > 0).all()
+    assert len(few) <= max(max_points, 2 + 2 * len(matrix))
+    for name, column in points.series.items():
+        finite = column[np.isfinite(column)]
+        kept = few.series[name]
+        assert np.array_equal(column[few.iterations], kept, equal_nan=True)
+        if len(finite):
+            assert finite.min() in kept
+            assert finite.max() in kept
+
+
+@given(matrices(), st.integers(2, 30))
+def test_the_same_points_always_give_the_same_answer(
+    matrix: list[list[float]], max_points: int
+) -> None:
+    def thinned() -> bytes:
+        few = columns.downsample(columns_of(matrix), max_points)
+        return few.iterations.tobytes() + b"".join(c.tobytes() for c in few.series.values())
+
+    assert thinned() == thinned()
+
+
+def test_a_spike_of_one_iteration_in_a_million_is_kept() -> None:
+    losses = np.zeros(1_000_000, dtype=np.float32)
+    losses[123_457] = 9.0
+    few = columns.downsample(Columns(np.arange(1_000_000), {"loss": losses}), 1000)
+    assert len(few) <= 1000
+    assert few.series["loss"][list(few.iterations).index(123_457)] == 9.0
+
+
+@given(st.lists(matrices(longest=20), max_size=4))
+def test_joined_parts_follow_one_another_and_missing_series_are_nan(
+    parts: list[list[list[float]]],
+) -> None:
+    joined = columns.join([columns_of(part) for part in parts])
+    assert len(joined) == sum(len(part[0]) for part in parts)
+    for index, (name, column) in enumerate(joined.series.items()):
+        assert name == f"s{index}"
+        wanted = [
+            value
+            for part in parts
+            for value in (part[index] if index < len(part) else [math.nan] * len(part[0]))
+        ]
+        assert np.array_equal(column, np.array(wanted, dtype=np.float32), equal_nan=True)
