@@ -13,18 +13,29 @@ BATCH = 200
 POINTS_PER_EVENT = 60
 
 
-def after(connection: Connection, job_id: str, seq: int) -> list[JobEvent]:
-    """Give the next events after number ``seq``, oldest first; at most ``BATCH`` of them."""
+def after(connection: Connection, job_id: str, seq: int, *, until: int) -> list[JobEvent]:
+    """Give the next events after number ``seq``, oldest first; at most ``BATCH`` of them.
+
+    Args:
+        connection: the transaction in hand.
+        job_id: the job.
+        seq: the last number known.
+        until: the job's ``last_seq``, read before: all up to it is there, whereas what is
+            committed between the two queries below may be seen by the second alone.
+    """
     told = (
         select(job_events)
-        .where(job_events.c.job_id == job_id, job_events.c.job_seq > seq)
+        .where(job_events.c.job_id == job_id, job_events.c.job_seq.between(seq + 1, until))
         .order_by(job_events.c.job_seq)
         .limit(BATCH)
     )
     chunks = (
         select(progress_chunks, series_schemas.c.names)
         .join(series_schemas)
-        .where(progress_chunks.c.job_id == job_id, progress_chunks.c.job_seq > seq)
+        .where(
+            progress_chunks.c.job_id == job_id,
+            progress_chunks.c.job_seq.between(seq + 1, until),
+        )
         .order_by(progress_chunks.c.job_seq)
         .limit(BATCH)
     )

@@ -1,6 +1,7 @@
 """Following a job: server-sent events (WHATWG HTML, section 9.2)."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -37,14 +38,14 @@ async def follow(
     job_id: JobId,
     parts: Parts,
     last_event_id: Annotated[str | None, Header()] = None,
-    after: Annotated[int, Query(ge=0, description="like Last-Event-ID")] = 0,
+    after: Annotated[int, Query(ge=0, lt=2**53, description="like Last-Event-ID")] = 0,
 ) -> Response:
     """Follow a job: state, progress, snapshot and log events, numbered without gaps.
 
     A follower that comes back with ``Last-Event-ID`` misses nothing and sees nothing twice. The
     stream ends when the job is over; coming back then gives 204, which ends an EventSource.
     """
-    seen = int(last_event_id) if last_event_id and last_event_id.isdigit() else after
+    seen = after if last_event_id is None else _number_of(last_event_id)
     fresh, over = await run_in_threadpool(_look, parts, job_id, seen)
     if over and not fresh:
         return Response(status_code=204)
@@ -55,12 +56,18 @@ async def follow(
     )
 
 
+def _number_of(event_id: str) -> int:
+    """Read the number of an event; 0 for what is none, so that such a follower misses nothing."""
+    return int(event_id) if re.fullmatch("[0-9]{1,15}", event_id) else 0
+
+
 def _look(parts: Parts, job_id: str, seen: int) -> tuple[list[JobEvent], bool]:
     """Give the events after ``seen`` and whether the job is over."""
     with parts.database.read() as connection:
-        # The state first: were it read last, an end between the two would lose its event.
-        state = JobState(ledger.find(connection, job_id)["state"])
-        return events.after(connection, job_id, seen), state.is_final
+        # The job first: were it read last, an end between the two would lose its event.
+        job = ledger.find(connection, job_id)
+        fresh = events.after(connection, job_id, seen, until=job["last_seq"])
+        return fresh, JobState(job["state"]).is_final
 
 
 async def _stream(parts: Parts, job_id: str, seen: int) -> AsyncIterator[bytes]:
