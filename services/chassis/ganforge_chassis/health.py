@@ -4,9 +4,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from ganforge_chassis import problems
 from ganforge_chassis.database import Database
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=problems.RESPONSES)
 
 
 @router.get("/livez", operation_id="livez", response_class=PlainTextResponse)
@@ -20,7 +21,7 @@ def readyz(request: Request) -> Response:
     """Tell whether requests can be served: the database answers and no stop is under way."""
     state = request.app.state
     if state.stopping.is_set():
-        return JSONResponse({"ready": False, "why": "stopping"}, status_code=503)
+        return problems.plain(503, "this server is stopping")
     database: Database = state.database
     database.now_ms()
     return JSONResponse({"ready": True})

@@ -1,13 +1,15 @@
 """Errors at the HTTP edge: every one leaves as a problem document (RFC 9457)."""
 
+import json
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from ganforge.errors import BadInput, GanforgeError, NotAuthenticated
@@ -44,6 +46,16 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """Pass as ``responses=`` of a router, so that OpenAPI tells of the problem documents."""
 
 
+class ProblemResponse(JSONResponse):
+    """A problem document; in ASCII, since what it repeats may hold text that UTF-8 cannot say."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """Give the body."""
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
 def document(error: GanforgeError) -> dict[str, Any]:
     """Say ``error`` as a problem document's members."""
     return {
@@ -58,16 +70,14 @@ def document(error: GanforgeError) -> dict[str, Any]:
 def answer(error: GanforgeError) -> Response:
     """Answer with ``error``."""
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, NotAuthenticated) else None
-    return JSONResponse(
-        document(error), status_code=error.status, headers=headers, media_type=MEDIA_TYPE
-    )
+    return ProblemResponse(document(error), status_code=error.status, headers=headers)
 
 
 def plain(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """Answer with a problem that has no type of its own (RFC 9457, section 4.2.1)."""
     phrase = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": phrase, "status": status, "detail": detail}
-    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    return ProblemResponse(body, status_code=status, headers=headers)
 
 
 def install(app: FastAPI) -> None:
@@ -91,6 +101,14 @@ def install(app: FastAPI) -> None:
         logger.warning("the database does not answer: check that it runs", exc_info=error)
         return plain(503, "the database does not answer; try again", {"Retry-After": "1"})
 
+    @app.exception_handler(DataError)
+    @app.exception_handler(OverflowError)
+    def unstorable(request: Request, error: Exception) -> Response:
+        logger.info("a value that the database does not take", exc_info=error)
+        return answer(
+            BadInput("a number is too large, or a text holds a character that cannot be stored")
+        )
+
     @app.exception_handler(Exception)
     def bug(request: Request, error: Exception) -> Response:
         logger.error("a bug: please report it", exc_info=error, extra={"path": request.url.path})
@@ -99,10 +117,16 @@ def install(app: FastAPI) -> None:
 
 def from_validation(error: RequestValidationError) -> BadInput:
     """Name every wrong field by a JSON pointer (RFC 6901) and say what is wrong with it."""
-    errors = [
-        {"pointer": "".join(f"/{part}" for part in item["loc"][1:]), "detail": item["msg"]}
-        for item in error.errors()
-    ]
+    told = error.errors()
+    if told[0]["type"] == "json_invalid":
+        why, where = told[0]["ctx"]["error"], told[0]["loc"][-1]
+        return BadInput(f"the body is not JSON: {why} (at character {where})")
+    errors = [{"pointer": pointer(item["loc"][1:]), "detail": item["msg"]} for item in told]
     first = errors[0]
     where = f"{first['pointer']}: " if first["pointer"] else ""
     return BadInput(f"{where}{first['detail']}", errors=errors)
+
+
+def pointer(path: Iterable[object]) -> str:
+    """Write a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
