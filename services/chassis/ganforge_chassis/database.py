@@ -1,11 +1,12 @@
 """The database: SQLite with one writer at a time, or PostgreSQL."""
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url, select
+from sqlalchemy import Connection, Engine, Row, create_engine, event, func, make_url, select
 
 from ganforge.errors import BadInput
 from ganforge_chassis.clock import now_ms
@@ -63,6 +64,16 @@ class Database:
 def now(connection: Connection) -> int:
     """Ask the database what time it is, in milliseconds since 1970."""
     return int(connection.execute(select(now_ms())).scalar_one())
+
+
+def take_turns(connection: Connection, topic: str) -> None:
+    """Let writing transactions of one topic come one after the other, until each has ended.
+
+    For what no row stands for yet, so that none can be locked. On SQLite all writers do anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        key = int.from_bytes(hashlib.sha256(topic.encode()).digest()[:8], signed=True)
+        connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def as_dict(row: Row[Any]) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """Schema migrations: brought up to date at start, refused when they are from the future."""
 
 import importlib.resources
+import threading
 from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData
 
 from ganforge.errors import ServerFailed
-from ganforge_chassis.database import Database
+from ganforge_chassis.database import Database, take_turns
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -21,7 +22,7 @@ NAMING = {
 }
 """Names for constraints, so that SQLite's batch migrations can find them."""
 
-_UPGRADE_LOCK = 4_702_061
+_one_at_a_time = threading.Lock()  # alembic keeps the migration in hand in a global
 
 
 def upgrade(database: Database, package: str) -> None:
@@ -31,9 +32,8 @@ def upgrade(database: Database, package: str) -> None:
         ServerFailed: the database was written by a newer version of ganforge.
     """
     config = _config(package)
-    with database.write() as connection:
-        if not database.is_sqlite:
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+    with _one_at_a_time, database.write() as connection:
+        take_turns(connection, "migrations")
         _refuse_the_unknown(database, connection, config, package)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

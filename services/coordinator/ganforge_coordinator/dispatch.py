@@ -18,7 +18,7 @@ from ganforge.wire.learning import (
     SnapshotNote,
 )
 from ganforge_chassis.clock import now_ms
-from ganforge_chassis.database import now
+from ganforge_chassis.database import now, take_turns
 from ganforge_coordinator import lease, ledger
 from ganforge_coordinator.db.models import (
     attempt_members,
@@ -41,8 +41,9 @@ def raise_boot_floor(connection: Connection) -> int:
     A database that was restored, or lost its last commits with the power, counts from where it
     was; the floor, taken from the clock, keeps it from giving out an epoch twice.
     """
+    take_turns(connection, "boot floor")
     time = now(connection)
-    floor = connection.execute(select(coordinator.c.boot_floor).with_for_update()).scalar()
+    floor = connection.execute(select(coordinator.c.boot_floor)).scalar()
     if floor is None:
         connection.execute(insert(coordinator).values(id=1, boot_floor=time))
         return time
@@ -56,11 +57,15 @@ def register(connection: Connection, registration: Registration) -> str:
 
     What the same learner held before it started anew is taken from it at once: it cannot be
     working on it any more.
+
+    Raises:
+        Conflict: this process is the older one: another of the same name has registered since.
     """
+    take_turns(connection, f"learner {registration.name}")
     known = connection.execute(
-        select(learners.c.id, learners.c.boot_id)
-        .where(learners.c.name == registration.name, learners.c.is_current)
-        .with_for_update()
+        select(learners.c.id, learners.c.boot_id).where(
+            learners.c.name == registration.name, learners.c.is_current
+        )
     ).one_or_none()
     values = {
         "device": registration.device,
@@ -74,6 +79,7 @@ def register(connection: Connection, registration: Registration) -> str:
         connection.execute(update(learners).where(learners.c.id == known.id).values(values))
         return str(known.id)
     if known is not None:
+        _refuse_the_superseded(connection, registration)
         _supersede(connection, known.id)
     learner_id = str(uuid.uuid4())
     values |= {
@@ -86,16 +92,33 @@ def register(connection: Connection, registration: Registration) -> str:
     return learner_id
 
 
+def _refuse_the_superseded(connection: Connection, registration: Registration) -> None:
+    before = select(func.count()).where(
+        learners.c.name == registration.name, learners.c.boot_id == registration.boot_id
+    )
+    if connection.execute(before).scalar_one():
+        raise _superseded(registration.name)
+
+
+def _superseded(name: str) -> Conflict:
+    return Conflict(
+        f"another learner named {name!r} has started since: "
+        "give each learner a name of its own with --name"
+    )
+
+
 def _supersede(connection: Connection, learner_id: str) -> None:
     connection.execute(update(learners).where(learners.c.id == learner_id).values(is_current=False))
     held = (
-        select(attempts.c.job_id)
+        select(attempts.c.job_id, attempts.c.id)
         .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
         .where(attempt_members.c.learner_id == learner_id, attempt_members.c.active)
+        .order_by(attempts.c.job_id)
     )
-    for job_id in connection.execute(held).scalars().all():
+    for job_id, attempt_id in connection.execute(held).all():
         job = ledger.lock(connection, job_id)
-        if job["attempt_id"] is not None:
+        # Until the lock was had, the job may have gone to another learner.
+        if job["attempt_id"] == attempt_id:
             ledger.apply(connection, job, Trigger.LOST)
 
 
@@ -104,7 +127,8 @@ def claim(
 ) -> Assignment | None:
     """Lease the first job this learner can do; None when there is none.
 
-    The same key gives the same assignment again, so that an answer lost on the way costs nothing.
+    The same key gives the same assignment again while it is held, so that an answer lost on the
+    way costs nothing; a key whose assignment was taken back claims anew.
 
     Raises:
         NotFound: there is no such learner.
@@ -145,10 +169,7 @@ def _seen(connection: Connection, learner_id: str) -> RowMapping:
     if row is None:
         raise NotFound("there is no such learner: register first")
     if not row["is_current"]:
-        raise Conflict(
-            f"another learner named {row['name']!r} has started since: "
-            "give each learner a name of its own with --name"
-        )
+        raise _superseded(row["name"])
     return row
 
 
@@ -222,6 +243,15 @@ def beat(connection: Connection, attempt_id: str, beat: Heartbeat, *, lease_ms: 
     Raises:
         LeaseLost: the lease is gone.
     """
+    # The learner before the job, as everywhere: two orders of locks would be a deadlock.
+    learner = select(attempt_members.c.learner_id).where(
+        attempt_members.c.attempt_id == attempt_id, attempt_members.c.rank == beat.rank
+    )
+    connection.execute(
+        update(learners)
+        .where(learners.c.id == learner.scalar_subquery())
+        .values(last_seen_ms=now_ms())
+    )
     if beat.started and not _has_started(connection, attempt_id):
         held = lease.hold(connection, attempt_id, beat.rank, lease_ms=lease_ms)
         connection.execute(
@@ -232,14 +262,6 @@ def beat(connection: Connection, attempt_id: str, beat: Heartbeat, *, lease_ms: 
         ledger.apply(connection, held.job, Trigger.STARTED, resumeIteration=beat.resume_iteration)
     else:
         lease.guard(connection, attempt_id, beat.rank, lease_ms=lease_ms)
-    learner = select(attempt_members.c.learner_id).where(
-        attempt_members.c.attempt_id == attempt_id, attempt_members.c.rank == beat.rank
-    )
-    connection.execute(
-        update(learners)
-        .where(learners.c.id == learner.scalar_subquery())
-        .values(last_seen_ms=now_ms())
-    )
     return command_for(connection, attempt_id)
 
 
@@ -338,6 +360,7 @@ def complete(
         Conflict: the attempt had ended in other words.
     """
     said = completion.model_dump(mode="json")
+    ledger.lock_of_attempt(connection, attempt_id)  # the same words may come twice at once
     ended = connection.execute(
         select(attempts.c.job_id, attempts.c.outcome).where(attempts.c.id == attempt_id)
     ).one_or_none()

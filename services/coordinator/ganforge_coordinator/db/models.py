@@ -136,7 +136,14 @@ attempt_members = Table(
     Column("lease_until_ms", BigInteger, nullable=False),
     Column("acked_ms", BigInteger),
     Column("next_seq", BigInteger, nullable=False),
-    UniqueConstraint("learner_id", "claim_key"),
+    Index(
+        "one_active_claim",
+        "learner_id",
+        "claim_key",
+        unique=True,
+        sqlite_where=text("active"),
+        postgresql_where=text("active"),
+    ),
     Index(
         "members_expiry",
         "lease_until_ms",

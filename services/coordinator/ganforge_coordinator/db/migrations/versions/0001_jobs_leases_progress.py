@@ -198,9 +198,14 @@ def upgrade() -> None:
             ["learner_id"], ["learners.id"], name=op.f("fk_attempt_members_learner_id")
         ),
         sa.PrimaryKeyConstraint("attempt_id", "rank", name=op.f("pk_attempt_members")),
-        sa.UniqueConstraint(
-            "learner_id", "claim_key", name=op.f("uq_attempt_members_learner_id_claim_key")
-        ),
+    )
+    op.create_index(
+        "one_active_claim",
+        "attempt_members",
+        ["learner_id", "claim_key"],
+        unique=True,
+        sqlite_where=sa.text("active"),
+        postgresql_where=sa.text("active"),
     )
     op.create_index(
         "members_expiry",
