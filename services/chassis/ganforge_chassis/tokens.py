@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+import os
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -108,6 +110,15 @@ def token_file(folder: Path) -> str:
     path = folder / "token"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(f"gf_{secrets.token_urlsafe(32)}\n")
+        _make_token_file(path)
     return path.read_text().strip()
+
+
+def _make_token_file(path: Path) -> None:
+    """Make the file whole or not at all; of two that start at once, one makes it."""
+    new = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    new.touch(mode=0o600)
+    new.write_text(f"gf_{secrets.token_urlsafe(32)}\n")
+    with suppress(FileExistsError):
+        os.link(new, path)
+    new.unlink()
