@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 import ganforge
 from ganforge_chassis import health, problems
+from ganforge_chassis.body_limit import BodyLimit
 from ganforge_chassis.database import Database
 from ganforge_chassis.tokens import Tokens
 
@@ -21,6 +22,8 @@ def create(
     tokens: Tokens,
     start: Callable[[], None] = lambda: None,
     stop: Callable[[], None] = lambda: None,
+    end: Callable[[], None] = lambda: None,
+    max_body_bytes: int | None = None,
 ) -> FastAPI:
     """Make a FastAPI app with all that services share.
 
@@ -33,7 +36,10 @@ def create(
         database: closed when the app ends.
         tokens: who may call.
         start: called when the app starts, to start threads.
-        stop: called when a stop is asked for, to end streams and threads.
+        stop: called when a stop is asked for, to end streams and threads; from a signal handler,
+            so it waits for nothing.
+        end: called when the app ends, before the database is closed, to wait for threads.
+        max_body_bytes: larger request bodies are refused; any are taken when None.
     """
     stopping = threading.Event()
 
@@ -47,6 +53,7 @@ def create(
         start()
         yield
         stop_once()
+        end()
         database.close()
 
     app = FastAPI(
@@ -62,5 +69,7 @@ def create(
     app.state.stopping = stopping
     app.state.stop = stop_once
     problems.install(app)
+    if max_body_bytes is not None:
+        app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.include_router(health.router)
     return app

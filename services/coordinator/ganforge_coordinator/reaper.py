@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
 from ganforge_chassis.database import Database
 from ganforge_coordinator import lease, signals
@@ -37,12 +37,20 @@ class Reaper:
         """End; may be called before ``start`` and more than once."""
         self._stopping.set()
 
+    def join(self) -> None:
+        """Wait until the last look has ended; call ``stop`` first."""
+        if self._thread.ident is not None:
+            self._thread.join()
+
     def _run(self) -> None:
         while not self._stopping.wait(self._seconds * random.uniform(0.9, 1.1)):
             try:
                 self._look()
-            except SQLAlchemyError:
+            except OperationalError:
                 logger.warning("the reaper cannot reach the database: check it", exc_info=True)
+            except Exception:
+                # Were the thread to end, no lease would ever expire again.
+                logger.exception("a bug in the reaper: please report it")
 
     def _look(self) -> None:
         with self._database.write() as connection:
