@@ -44,7 +44,8 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A stop is told from a signal handler, which may interrupt a holder of the lock.
+        self._lock = threading.RLock()
         self._waiters: dict[str, set[Waiter]] = {}
 
     @contextmanager
