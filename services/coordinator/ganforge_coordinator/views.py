@@ -52,7 +52,7 @@ def all_learners(connection: Connection) -> list[Learner]:
         .join(attempts, attempts.c.id == attempt_members.c.attempt_id)
         .where(attempt_members.c.active)
     )
-    busy: dict[str, str] = {learner: job for learner, job in connection.execute(held)}
+    busy: dict[str, str] = {row.learner_id: row.job_id for row in connection.execute(held)}
     rows = connection.execute(
         select(learners).where(learners.c.is_current).order_by(learners.c.last_seen_ms.desc())
     ).mappings()
