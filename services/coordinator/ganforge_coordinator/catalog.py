@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from ganforge.wire.config import GANConfig
-from ganforge.wire.datasets import DatasetInfo
 from jsonschema import Draft202012Validator
 from sqlalchemy import Connection, select
 
 from ganforge.errors import BadInput, UnknownName
+from ganforge.wire.config import GANConfig
+from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.learning import StrategyInfo
+from ganforge_chassis.problems import pointer
 from ganforge_coordinator.db.models import learners
 
 BUILT_IN = (
@@ -66,7 +67,7 @@ def checked_config(config: dict[str, Any], schema: dict[str, Any]) -> dict[str, 
     known = schema.get("properties", {})
     for key in config:
         if key not in known:
-            raise unknown("config key", key, known, f"/config/{key}")
+            raise unknown("config key", key, known, pointer(["config", key]))
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: str(e.path))
     if errors:
         raise _bad_values(errors)
@@ -79,7 +80,7 @@ def checked_config(config: dict[str, Any], schema: dict[str, Any]) -> dict[str, 
 def _bad_values(errors: list[Any]) -> BadInput:
     told = [
         {
-            "pointer": "/config" + "".join(f"/{part}" for part in error.path),
+            "pointer": pointer(["config", *error.path]),
             "detail": (error.context[0].message if error.context else error.message),
         }
         for error in errors

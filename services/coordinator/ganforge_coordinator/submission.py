@@ -1,5 +1,6 @@
 """Submitting a learn job: everything that can be wrong with it is said now, not later."""
 
+import json
 import secrets
 from typing import Any
 
@@ -11,6 +12,7 @@ from ganforge.networks import NetworkDefinition, check_gan_fit
 from ganforge.repository import RepositoryClient
 from ganforge.wire.jobs import Desired, JobState, LearnJob
 from ganforge_chassis.clock import now_ms
+from ganforge_chassis.database import take_turns
 from ganforge_coordinator import catalog, ledger
 from ganforge_coordinator.db.models import idempotency_keys, jobs
 from ganforge_coordinator.ledger import JobRow
@@ -49,7 +51,7 @@ def check(
 def _check_config(connection: Connection, job: LearnJob) -> dict[str, Any]:
     strategies = catalog.strategies(connection)
     strategy = job.config.get("strategy", DEFAULT_STRATEGY)
-    if strategy not in strategies:
+    if not isinstance(strategy, str) or strategy not in strategies:
         raise catalog.unknown("strategy", str(strategy), strategies, "/config/strategy")
     given = {**job.config, "strategy": strategy}
     config = catalog.checked_config(given, strategies[strategy].config_schema)
@@ -86,6 +88,21 @@ def _check_fit(
     )
 
 
+def canonical(job: LearnJob) -> bytes:
+    """Say a job as bytes, by which the same request is known again.
+
+    Raises:
+        BadInput: the config holds what cannot be said in JSON again.
+    """
+    try:
+        said = job.model_dump(mode="python")
+        return json.dumps(said, allow_nan=False, ensure_ascii=False, sort_keys=True).encode()
+    except (ValueError, RecursionError):
+        raise BadInput(
+            "config: it holds NaN, infinity or half a character, or is nested too deeply"
+        ) from None
+
+
 def replayed(connection: Connection, key: str | None, body: bytes) -> JobRow | None:
     """Give the job that this Idempotency-Key made before; None when it is new.
 
@@ -94,6 +111,7 @@ def replayed(connection: Connection, key: str | None, body: bytes) -> JobRow | N
     """
     if key is None:
         return None
+    take_turns(connection, f"idempotency key {key}")
     kept = connection.execute(
         select(idempotency_keys).where(idempotency_keys.c.key == key)
     ).one_or_none()

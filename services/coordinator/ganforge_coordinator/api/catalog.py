@@ -1,8 +1,8 @@
 """What a job may name: strategies and datasets."""
 
 from fastapi import APIRouter
-from ganforge.wire.datasets import DatasetInfo
 
+from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.learning import StrategyInfo
 from ganforge_chassis.problems import RESPONSES
 from ganforge_coordinator import catalog

@@ -4,9 +4,9 @@ import threading
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request
-from ganforge.repository import RepositoryClient
 
 from ganforge.errors import BadInput
+from ganforge.repository import RepositoryClient
 from ganforge_chassis.database import Database
 from ganforge_chassis.tokens import Role, require
 from ganforge_coordinator.settings import CoordinatorSettings
@@ -54,7 +54,7 @@ def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float:
 
 Parts = Annotated[Service, Depends(_service)]
 WaitSeconds = Annotated[float, Depends(_wait_seconds)]
-JobId = Annotated[str, Path(pattern=r"^job-[0-9a-z]{8}$", description="the job's id")]
+JobId = Annotated[str, Path(max_length=64, description="the job's id")]
 AttemptId = Annotated[str, Path(max_length=36, description="the attempt's id, from the claim")]
 
 READER = Depends(require(Role.READ))

@@ -12,9 +12,9 @@ from ganforge.errors import BadInput
 from ganforge.wire.jobs import Job, JobAction, JobPage, JobState, LearnJob, ProgressSeries
 from ganforge_chassis.problems import RESPONSES
 from ganforge_coordinator import columns, ledger, progress, signals, submission, views
+from ganforge_coordinator.api.conditional import is_named
 from ganforge_coordinator.api.deps import READER, SUBMITTER, JobId, Parts
 from ganforge_coordinator.job import Trigger
-from ganforge_coordinator.ledger import JobRow
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES)
 
@@ -25,10 +25,10 @@ def submit(
     request: Request,
     response: Response,
     parts: Parts,
-    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> Job:
     """Submit a learn job; with an Idempotency-Key it may safely be sent twice."""
-    body = job.model_dump_json().encode()
+    body = submission.canonical(job)
     with parts.database.read() as connection:
         row = submission.replayed(connection, idempotency_key, body)
         if row is None:
@@ -40,7 +40,7 @@ def submit(
             )
         parts.signals.notify(signals.QUEUE)
     response.headers["Location"] = f"{request.url.path}/{row['id']}"
-    return _told(row, response, parts)
+    return _told(row["id"], response, parts)
 
 
 @router.get("", operation_id="listJobs", dependencies=[READER])
@@ -70,10 +70,8 @@ def show(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Job:
     """Show a job: its state, its latest LearnProgress, its attempts, its weights."""
-    with parts.database.read() as connection:
-        row = ledger.find(connection, job_id)
-    told = _told(row, response, parts)
-    if if_none_match == response.headers["ETag"]:
+    told = _told(job_id, response, parts)
+    if is_named(response.headers["ETag"], if_none_match):
         response.status_code = 304
     return told
 
@@ -85,9 +83,9 @@ def steer(job_id: JobId, action: JobAction, response: Response, parts: Parts) ->
     Stop keeps what was learnt; cancel throws the lease away at once. Asking again changes nothing.
     """
     with parts.database.write() as connection:
-        row = ledger.apply(connection, ledger.lock(connection, job_id), Trigger(action.value))
+        ledger.apply(connection, ledger.lock(connection, job_id), Trigger(action.value))
     parts.signals.notify(signals.QUEUE, signals.of_job(job_id))
-    return _told(row, response, parts)
+    return _told(job_id, response, parts)
 
 
 @router.get("/{job_id}/progress", operation_id="getProgress", dependencies=[READER])
@@ -95,8 +93,8 @@ def read_progress(
     job_id: JobId,
     parts: Parts,
     max_points: Annotated[int, Query(alias="maxPoints", ge=2, le=100_000)] = 1000,
-    first: Annotated[int, Query(alias="from", ge=0)] = 0,
-    last: Annotated[int | None, Query(alias="to", ge=0)] = None,
+    first: Annotated[int, Query(alias="from", ge=0, lt=2**53)] = 0,
+    last: Annotated[int | None, Query(alias="to", ge=0, lt=2**53)] = None,
 ) -> ProgressSeries:
     """Read the progress as columns, downsampled with every extreme kept."""
     with parts.database.read() as connection:
@@ -135,22 +133,24 @@ def _as_lines(part: columns.Columns) -> bytes:
     return ("\n".join(told) + "\n").encode()
 
 
-def _told(row: JobRow, response: Response, parts: Parts) -> Job:
+def _told(job_id: str, response: Response, parts: Parts) -> Job:
     with parts.database.read() as connection:
+        row = ledger.find(connection, job_id)
         job = views.job(connection, row, parts.settings.repository_public_url)
     response.headers["ETag"] = f'"{row["last_seq"]}-{row["updated_ms"]}"'
     return job
 
 
 def _token_of(cursor: tuple[int, str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode()
+    time, job_id = cursor
+    return base64.urlsafe_b64encode(f"{time}:{job_id}".encode()).decode()
 
 
 def _cursor_of(token: str | None) -> tuple[int, str] | None:
     if token is None:
         return None
     try:
-        time, job_id = json.loads(base64.urlsafe_b64decode(token))
-        return int(time), str(job_id)
-    except (ValueError, TypeError):
+        time, job_id = base64.urlsafe_b64decode(token).decode("ascii").split(":", 1)
+        return int(time), job_id
+    except ValueError:
         raise BadInput("pageToken: take it from nextPageToken of the page before") from None
