@@ -49,7 +49,8 @@ def register(registration: Registration, parts: Parts) -> Registered:
     return Registered(
         id=learner_id,
         lease_seconds=parts.settings.lease_seconds,
-        heartbeat_seconds=parts.settings.heartbeat_seconds,
+        # Three beats to a lease, whatever was set: one lost answer must not cost it.
+        heartbeat_seconds=min(parts.settings.heartbeat_seconds, parts.settings.lease_seconds / 3),
     )
 
 
