@@ -76,6 +76,10 @@ class Agent:
         self._stopping.set()
         if (attempt := self._attempt) is not None:
             attempt.drain()
+        elif frame is not None:
+            # A signal, come on top of a claim that waits for a job: do not wait for its answer.
+            # Were it a job just now, it would be claimed anew, since nobody acknowledges it.
+            raise Over
 
     def _work_once(self, registered: Registered) -> None:
         """Claim a job and work on it; return when there was none, or it is over."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,6 +13,7 @@ import click
 from ganforge.cli import logs
 from ganforge.cli.connection import inherited
 from ganforge_learner.agent import Agent
+from ganforge_learner.outbox import Over
 from ganforge_learner.settings import LearnerSettings
 
 
@@ -40,7 +42,8 @@ def learner(server: str | None, until_stdin_ends: bool, **given: Any) -> None:
     if until_stdin_ends:
         threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
     _stop_on_signals(agent)
-    agent.run()
+    with suppress(Over):
+        agent.run()
 
 
 def _settings(server: str | None, given: dict[str, Any]) -> LearnerSettings:
