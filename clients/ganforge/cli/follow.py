@@ -62,6 +62,12 @@ class Standing:
             return None
         return max(0, self.target - self.iteration) / self.rate
 
+    def words(self, *, over: bool) -> str:
+        """Say all of it in one line."""
+        left = "" if over else self.left_words()
+        words = self.count_words(), self.loss_words(), self.rate_words(), left, self.saved_words()
+        return "  ".join(filter(None, words))
+
     def loss_words(self) -> str:
         """Say both losses: the discriminator's is that on real and on fake images together."""
         losses = dict(self.losses)
@@ -117,14 +123,7 @@ class Lines:
         new = standing.iteration != self._shown
         if new and (over or now - self._last >= LINE_SECONDS):
             self._last, self._shown = now, standing.iteration
-            words = (
-                standing.count_words(),
-                standing.loss_words(),
-                standing.rate_words(),
-                "" if over else standing.left_words(),
-                standing.saved_words(),
-            )
-            say("  ".join(filter(None, words)))
+            say(standing.words(over=over))
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -146,29 +145,28 @@ class Bar:
         """Move the bar."""
         if not standing.iteration:
             return
+        words = standing.words(over=over)
         if self._task is None:
-            self._task = self._progress.add_task("", total=standing.target)
-        words = (
-            standing.count_words(),
-            standing.loss_words(),
-            standing.rate_words(),
-            "" if over else standing.left_words(),
-            standing.saved_words(),
-        )
-        self._progress.update(
-            self._task, completed=standing.iteration, description="  ".join(filter(None, words))
-        )
+            self._task = self._progress.add_task(words, total=standing.target)
+        self._progress.update(self._task, completed=standing.iteration, description=words)
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
         self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def follow(client: "Client", job: "Job") -> "Job":
-    """Show a job's progress on stderr until it is over, and give it as it is then."""
+def follow(client: "Client", job: "Job", *, expect_learner: bool = False) -> "Job":
+    """Show a job's progress on stderr until it is over, and give it as it is then.
+
+    Args:
+        client: where the job is.
+        job: the job.
+        expect_learner: whether a learner is about to come, so that nobody need be told of none.
+    """
     standing = Standing(job)
     with _display() as display:
-        _tell_when_alone(client, job, display)
+        if not expect_learner:
+            _tell_when_alone(client, job, display)
         for event in client.jobs.events(job.id):
             standing.hear(event)
             if event.type == "state" and (words := state_words(client, job.id, event.data)):

@@ -4,6 +4,7 @@ import logging
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ganforge.cli import exits, follow, logs
 from ganforge.cli.connection import json_option
 from ganforge.cli.output import say, show_json
 from ganforge.client import Client
-from ganforge.errors import Conflict
+from ganforge.errors import Conflict, GanforgeError
 from ganforge.wire.jobs import Job
 from ganforge_chassis import serving
 from ganforge_local.interrupts import Interrupts
@@ -32,7 +33,6 @@ CONFIG: dict[str, Any] = {
     "storeInterval": 100,
     "seed": 1,
 }
-FRAME_MILLISECONDS = 150
 
 
 @click.command()
@@ -101,7 +101,8 @@ class Run:
         """Submit the job, follow it and give it as it is in the end."""
         networks = [GENERATOR, DISCRIMINATOR]
         self._job = self.client.learn(networks, "digits", name="demo", **CONFIG)
-        return follow.follow(self.client, self._job)
+        say("a learner is starting: torch takes a few seconds to import")
+        return follow.follow(self.client, self._job, expect_learner=True)
 
     def stop_kindly(self) -> None:
         """Have the job end after the iteration in hand; what it learnt is saved as ever."""
@@ -111,10 +112,8 @@ class Run:
         threading.Thread(target=self._ask_to_stop, args=(self._job.id,)).start()
 
     def _ask_to_stop(self, job_id: str) -> None:
-        try:
+        with suppress(GanforgeError):  # it is over anyway; else there is a second Ctrl-C
             self.client.jobs.stop(job_id)
-        except Conflict:
-            return  # it is over anyway
 
     def stop_at_once(self) -> None:
         """End everything now."""
@@ -137,7 +136,7 @@ def _save(client: Client, job: Job, out: Path) -> dict[str, Path]:
     # Only now: torch takes its seconds to import.
     from ganforge_learner.samples import timelapse
 
-    files["timelapse.png"].write_bytes(timelapse(frames, FRAME_MILLISECONDS))
+    files["timelapse.png"].write_bytes(timelapse(frames))
     return files
 
 
@@ -190,14 +189,14 @@ def _tell(job: Job, files: dict[str, Path], *, interrupted: bool) -> None:
 def _next_commands(data: Path) -> str:
     ganforge = "python3 run.py" if _came_by_run_py() else "ganforge"
     variable = f"GANFORGE_DATA={data}"
-    config = " ".join(f"{key}={value}" for key, value in CONFIG.items() if key != "seed")
     return (
         "\nNext:\n"
         f"  {variable} {ganforge} up\n"
         "      every version in the page, and a server for the two below\n"
         f"  {variable} {ganforge} sample {GENERATOR} --seed 7 --out more.png\n"
         "      other digits\n"
-        f"  {variable} {ganforge} learn {GENERATOR},{DISCRIMINATOR} digits {config}\n"
+        f"  {variable} {ganforge} learn {GENERATOR},{DISCRIMINATOR} digits "
+        "method=ADAM batchSize=64 maxIterations=10000\n"
         "      another run, with keys of your own"
     )
 
