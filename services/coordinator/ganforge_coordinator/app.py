@@ -1,18 +1,21 @@
 """The coordinator's wiring."""
 
 from fastapi import FastAPI
-from ganforge.repository import RepositoryClient
 
 from ganforge._transport import Transport
+from ganforge.repository import RepositoryClient
 from ganforge_chassis import application, migrations
 from ganforge_chassis.database import Database
 from ganforge_coordinator import dispatch
-from ganforge_coordinator.api import attempts, catalog, events, jobs
+from ganforge_coordinator.api import attempts, catalog, events, jobs, pages, samples, session
 from ganforge_coordinator.api.deps import Service
 from ganforge_coordinator.reaper import Reaper
 from ganforge_coordinator.settings import CoordinatorSettings
+from ganforge_coordinator.web.assets import Assets
 
 REPOSITORY_TIMEOUT_SECONDS = 3.0
+MAX_BODY_BYTES = 8 << 20
+"""Twice what the largest push of progress takes."""
 
 
 def create_app(settings: CoordinatorSettings) -> FastAPI:
@@ -25,13 +28,20 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     migrations.upgrade(database, "ganforge_coordinator")
     with database.write() as connection:
         dispatch.raise_boot_floor(connection)
-    service = Service(settings, database, _repository(settings))
+    transport = _repository_transport(settings)
+    repository = None if transport is None else RepositoryClient(transport)
+    service = Service(settings, database, repository)
     reaper = Reaper(database, service.signals, seconds=settings.reap_seconds)
 
     def stop() -> None:
         reaper.stop()
         service.stopping.set()
         service.signals.notify_all()
+
+    def end() -> None:
+        reaper.join()
+        if transport is not None:
+            transport.close()
 
     app = application.create(
         "ganforge coordinator",
@@ -40,21 +50,23 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
         tokens=settings.known_tokens(),
         start=reaper.start,
         stop=stop,
+        end=end,
+        max_body_bytes=MAX_BODY_BYTES,
     )
     app.state.service = service
     # Events before jobs: both live below /v1/jobs/{id}.
-    for api in (events, jobs, attempts, catalog):
+    for api in (events, jobs, attempts, catalog, session, samples, pages):
         app.include_router(api.router)
+    app.mount("/static", Assets())
     return app
 
 
-def _repository(settings: CoordinatorSettings) -> RepositoryClient | None:
+def _repository_transport(settings: CoordinatorSettings) -> Transport | None:
     if settings.repository_url is None:
         return None
-    transport = Transport(
+    return Transport(
         settings.repository_url,
         settings.repository_token,
         timeout_s=REPOSITORY_TIMEOUT_SECONDS,
         retries=0,
     )
-    return RepositoryClient(transport)
