@@ -104,8 +104,11 @@ def site(folder: Path, *, database_url: str | None = None) -> Iterator[Site]:
         )
         transport = Transport(repository_url, TOKEN)
         try:
-            with running(create_coordinator(settings)) as coordinator:
+            app = create_coordinator(settings)
+            with running(app) as coordinator:
                 yield Site(coordinator, RepositoryClient(transport))
+            # Left to the collector, its sockets would warn, and warnings are errors.
+            app.state.service.repository._transport.close()
         finally:
             transport.close()
 
