@@ -11,11 +11,11 @@ from types import FrameType
 import ganforge
 from ganforge._transport import Transport
 from ganforge.coordinator import CoordinatorClient
-from ganforge.errors import BadInput
+from ganforge.errors import BadInput, NotFound
 from ganforge.repository import RepositoryClient
 from ganforge.wire.learning import Claim, Registered, Registration
-from ganforge_learner import datasets, registry
 from ganforge_learner.attempt import AttemptRun
+from ganforge_learner.dataset_files import find_datasets
 from ganforge_learner.messages import Failed, Ready
 from ganforge_learner.outbox import Over, persist
 from ganforge_learner.settings import LearnerSettings
@@ -57,14 +57,17 @@ class Agent:
         scratch = self._settings.data / "learner" / self._settings.name
         shutil.rmtree(scratch, ignore_errors=True)
         try:
-            self._trainer, device = self._warm_trainer()
-            registered = self._register(device)
-            last_look = time.monotonic()
-            logger.info("ready for jobs", extra={"learner": self._settings.name, "device": device})
+            _, ready = self._warm_trainer()
+            registered, registered_at = self._register(ready), time.monotonic()
+            facts = {"learner": self._settings.name, "device": ready.device}
+            logger.info("ready for jobs", extra=facts)
             while not self._stopping.is_set():
-                if time.monotonic() - last_look > REFRESH_SECONDS:
-                    registered, last_look = self._register(device), time.monotonic()
-                self._work_once(registered)
+                if time.monotonic() - registered_at > REFRESH_SECONDS:
+                    registered, registered_at = self._register(ready), time.monotonic()
+                try:
+                    self._work_once(registered)
+                except NotFound:  # the coordinator has another database now
+                    registered = self._register(ready)
         except Over:
             pass
         finally:
@@ -83,8 +86,9 @@ class Agent:
 
     def _work_once(self, registered: Registered) -> None:
         """Claim a job and work on it; return when there was none, or it is over."""
-        if self._trainer is None or not self._trainer.is_alive:
-            self._trainer, _ = self._warm_trainer()
+        trainer = self._trainer
+        if trainer is None or not trainer.is_alive:
+            trainer, _ = self._warm_trainer()
         claim = Claim(claim_key=uuid.uuid4().hex)
         wait = 1.0 if self._stopping.is_set() else CLAIM_WAIT_SECONDS
         assignment = persist(
@@ -97,7 +101,7 @@ class Agent:
             assignment,
             coordinator=self._coordinator,
             repository=self._repository,
-            trainer=self._trainer,
+            trainer=trainer,
             scratch=self._settings.data / "learner" / self._settings.name / assignment.attempt_id,
             heartbeat_seconds=registered.heartbeat_seconds,
         )
@@ -106,30 +110,29 @@ class Agent:
         reusable = self._attempt.run()
         self._attempt = None
         if not reusable:
-            self._trainer.kill()
+            trainer.kill()
             self._trainer = None
 
-    def _warm_trainer(self) -> tuple[TrainerProcess, str]:
+    def _warm_trainer(self) -> tuple[TrainerProcess, Ready]:
         """Start a trainer and wait until it has imported everything and found its device."""
         settings = self._settings
-        trainer = TrainerProcess(
+        self._trainer = trainer = TrainerProcess(
             device=settings.device, threads=settings.threads, data=settings.data
         )
         ready = trainer.hear(TRAINER_PATIENCE_SECONDS)
-        if isinstance(ready, Ready):
-            return trainer, ready.device
-        trainer.kill()
         if isinstance(ready, Failed):
             raise BadInput(ready.detail)
-        raise TrainerDied("the trainer does not start: see its output above")
+        if not isinstance(ready, Ready):
+            raise TrainerDied("the trainer does not start: see its output above")
+        return trainer, ready
 
-    def _register(self, device: str) -> Registered:
+    def _register(self, ready: Ready) -> Registered:
         registration = Registration(
             name=self._settings.name,
             boot_id=self._boot_id,
-            device=device,
+            device=ready.device,
             version=ganforge.__version__,
-            datasets=list(datasets.find_datasets(self._settings.data).values()),
-            strategies=[strategy.info(name) for name, strategy in registry.strategies().items()],
+            datasets=list(find_datasets(self._settings.data).values()),
+            strategies=ready.strategies,
         )
         return persist(lambda: self._coordinator.register(registration), self._stopping)

@@ -73,6 +73,7 @@ class AttemptRun:
         self._scratch = scratch
         self._over = threading.Event()  # nothing more is trained or sent
         self._lost = threading.Event()  # nor completed: the lease is gone
+        self._completing = threading.Event()
         self._halted_by: Command | None = None
         self._pushes = 0
         self._refused: GanforgeError | None = None
@@ -283,6 +284,7 @@ class AttemptRun:
 
     def _complete(self, completion: Completion) -> None:
         attempt_id = self._assignment.attempt_id
+        self._completing.set()
         persist(lambda: self._coordinator.complete(attempt_id, completion), self._lost)
         logger.info("done with a job", extra={**self._facts(), "outcome": completion.outcome})
 
@@ -302,6 +304,8 @@ class AttemptRun:
 
     def _lose(self, error: GanforgeError) -> None:
         """End the attempt: the lease is gone, or a server refuses what the job brings."""
+        if self._completing.is_set():
+            return  # a heartbeat may well find the lease ended that is being completed
         logger.warning("a server said no", extra={**self._facts(), "why": error.detail})
         if isinstance(error, BadInput | TooLarge):
             self._refused = error

@@ -1,17 +1,24 @@
 """Losses: pure functions of what a discriminator says."""
 
 import torch
-import torch.nn.functional as F
+
+EPSILON = 1e-7
+"""Probabilities are kept this far from 0 and 1; the least that float32 can tell from 1."""
 
 
-def binary_cross_entropy(probability_N: torch.Tensor, target_N: torch.Tensor) -> torch.Tensor:
+def binary_cross_entropy(probability_N: torch.Tensor, target: float) -> torch.Tensor:
     """Mean of -(t log p + (1 - t) log(1 - p)) over the batch (Goodfellow et al. 2014, eq. 1).
+
+    Unlike ``torch.nn.functional.binary_cross_entropy`` it lets NaN through, on every device, so
+    that a loss that has diverged can be told as such.
 
     Args:
         probability_N: what the discriminator says, in [0, 1], any shape with N numbers.
-        target_N: what it is to say, in [0, 1], of the same shape.
+        target: what it is to say, in [0, 1].
 
     Returns:
-        A scalar; finite also for p = 0 and p = 1, since torch clamps the logarithms at -100.
+        A scalar; finite also for p = 0 and p = 1.
     """
-    return F.binary_cross_entropy(probability_N, target_N)
+    p = probability_N.clamp(EPSILON, 1.0 - EPSILON)
+    likelihood = target * torch.log(p).mean() + (1.0 - target) * torch.log1p(-p).mean()
+    return -likelihood

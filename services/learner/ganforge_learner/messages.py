@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.networks import NetworkDefinition
+from ganforge.wire.learning import StrategyInfo
 
 # The agent speaks.
 
@@ -51,6 +52,7 @@ class Ready:
     """Everything is imported; ``device`` is what it computes on."""
 
     device: str
+    strategies: list[StrategyInfo]
 
 
 @dataclass(frozen=True)

@@ -20,17 +20,22 @@ def stream(seed: int, purpose: str, *, device: torch.device | str = "cpu") -> to
         purpose: one of ``PURPOSES``.
         device: where the numbers are to be drawn.
     """
-    sequence = np.random.SeedSequence(seed, spawn_key=(PURPOSES.index(purpose),))
     generator = torch.Generator(device=device)
-    generator.manual_seed(int(sequence.generate_state(1, np.uint32)[0]))
+    generator.manual_seed(_seed(seed, purpose))
     return generator
+
+
+def _seed(seed: int, purpose: str) -> int:
+    sequence = np.random.SeedSequence(seed, spawn_key=(PURPOSES.index(purpose),))
+    return int(sequence.generate_state(1, np.uint32)[0])
 
 
 class Streams:
     """The streams a strategy draws from while it trains.
 
-    The grid's latents are not among them: they are a pure function of the seed, and drawing them
-    moves nothing.
+    Modules such as Dropout draw from torch's own global stream, so that one is seeded and saved
+    here as well. The grid's latents are not among the streams: they are a pure function of the
+    seed, and drawing them moves nothing.
 
     Args:
         seed: the job's seed.
@@ -40,12 +45,26 @@ class Streams:
     def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
         self.sampling = stream(seed, "sampling", device=device)
         self.latents = stream(seed, "latents", device=device)
+        torch.manual_seed(_seed(seed, "layers"))
+        self._layers = _global_stream(torch.device(device))
 
     def state_dict(self) -> dict[str, Any]:
         """Give the state of every stream, as uint8 tensors."""
-        return {"sampling": self.sampling.get_state(), "latents": self.latents.get_state()}
+        return {name: stream.get_state() for name, stream in self._all().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set every stream to a state that ``state_dict`` gave."""
-        self.sampling.set_state(state["sampling"].cpu())
-        self.latents.set_state(state["latents"].cpu())
+        for name, stream in self._all().items():
+            stream.set_state(state[name].cpu())
+
+    def _all(self) -> dict[str, torch.Generator]:
+        return {"sampling": self.sampling, "latents": self.latents, "layers": self._layers}
+
+
+def _global_stream(device: torch.device) -> torch.Generator:
+    """Give the stream that torch's own modules draw from on a device."""
+    if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        index = torch.cuda.current_device() if device.index is None else device.index
+        return torch.cuda.default_generators[index]
+    return torch.default_generator

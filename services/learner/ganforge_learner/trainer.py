@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from ganforge.errors import BadInput, Diverged, GanforgeError
+from ganforge_learner import registry
 from ganforge_learner.messages import (
     Begin,
     Failed,
@@ -92,7 +93,8 @@ def main(pipe: "Connection[FromTrainer, FromAgent]", device: str, threads: int, 
         pipe.send(Failed(error.slug, error.detail, None, permanent=True))
         return
     warm_up(chosen)
-    pipe.send(Ready(device=describe(chosen)))
+    strategies = [strategy.info(name) for name, strategy in registry.strategies().items()]
+    pipe.send(Ready(describe(chosen), strategies))
     controls = Controls(pipe)
     while True:
         pipe.send(train(controls.next_job(), chosen, data, controls, pipe.send))

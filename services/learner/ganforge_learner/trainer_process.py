@@ -5,7 +5,7 @@ import multiprocessing
 from pathlib import Path
 
 from ganforge.errors import GanforgeError
-from ganforge_learner import trainer
+from ganforge_learner import trainer_start
 from ganforge_learner.messages import FromAgent, FromTrainer
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class TrainerProcess:
     def __init__(self, *, device: str, threads: int, data: Path) -> None:
         self._pipe, theirs = _context.Pipe()
         self._process = _context.Process(
-            target=trainer.main,
+            target=trainer_start.start,
             args=(theirs, device, threads, data),
             name="ganforge-trainer",
             daemon=True,

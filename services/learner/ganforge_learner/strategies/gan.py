@@ -55,31 +55,29 @@ class GANLearningStrategy(LearningStrategy):
         self._latents_shape = (self._config.batch_size, self._config.generator_dim)
         self._device, self._dtype = parameter.device, parameter.dtype
         self._check_fit()
-        self._target_real = self._constant(self._config.target_real)
-        self._target_fake = self._constant(self._config.target_fake)
 
     def process_iteration(self, i: int) -> LearnProgress:
         """Step the discriminator on real and fake samples, then the generator."""
         self._g_stepper.zero_grad()
         self._d_stepper.zero_grad()
-        loss_real = self._judge(self._sampler.draw(), self._target_real)
+        loss_real = self._judge(self._sampler.draw(), self._config.target_real)
         loss_real.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():  # not propagated into the generator
             fake = self._generator(self._draw_latents())
-        loss_fake = self._judge(fake, self._target_fake)
+        loss_fake = self._judge(fake, self._config.target_fake)
         loss_fake.backward()  # type: ignore[no-untyped-call]
         self._d_stepper.step()
 
         self._ask_gradients_of_discriminator(False)
-        loss = self._judge(self._generator(self._draw_latents()), self._target_real)
+        loss = self._judge(self._generator(self._draw_latents()), self._config.target_real)
         loss.backward()  # type: ignore[no-untyped-call]
         self._g_stepper.step()
         self._ask_gradients_of_discriminator(True)
         extra = {"dLossReal": loss_real.detach(), "dLossFake": loss_fake.detach()}
         return LearnProgress(i, loss.detach(), extra)
 
-    def _judge(self, samples: Tensor, target_N1: Tensor) -> Tensor:
-        return binary_cross_entropy(self._discriminator(samples), target_N1)
+    def _judge(self, samples: Tensor, target: float) -> Tensor:
+        return binary_cross_entropy(self._discriminator(samples), target)
 
     def _draw_latents(self) -> Tensor:
         """Draw from N(0, 1), shape (N, Z)."""
@@ -89,11 +87,6 @@ class GANLearningStrategy(LearningStrategy):
             device=self._device,
             dtype=self._dtype,
         )
-
-    def _constant(self, target: float) -> Tensor:
-        """Give a target for every sample, shape (N, 1)."""
-        size = (self._config.batch_size, 1)
-        return torch.full(size, target, device=self._device, dtype=self._dtype)
 
     def _ask_gradients_of_discriminator(self, asked: bool) -> None:
         for parameter in self._d_parameters:

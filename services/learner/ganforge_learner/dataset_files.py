@@ -1,0 +1,84 @@
+"""Datasets as files: found in the data folder without a restart; no torch."""
+
+import logging
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ganforge import digest
+from ganforge.errors import BadInput, UnknownName
+from ganforge.wire.datasets import DatasetInfo
+from ganforge_learner.idx import read_idx
+
+logger = logging.getLogger(__name__)
+
+VALUE_RANGE = (-1.0, 1.0)
+"""What pixels are scaled to, as a generator that ends in Tanh makes them."""
+
+DIGITS = DatasetInfo(
+    name="digits", input_shape=(1, 8, 8), size=1797, classes=10, value_range=VALUE_RANGE
+)
+
+_SPLITS = ("train", "t10k")  # train-* preferred
+
+
+def find_datasets(data: Path) -> dict[str, DatasetInfo]:
+    """Tell what the data folder holds; ``digits`` is always there.
+
+    A folder below ``datasets/`` that holds IDX files is a dataset of its name; one whose files
+    are broken is left out and logged.
+    """
+    found = {DIGITS.name: DIGITS}
+    folders = sorted((data / "datasets").glob("*/"))
+    for folder in folders:
+        files = idx_files(folder)
+        if files is None:
+            continue
+        try:
+            told = files[0].stat()
+            found[folder.name] = _describe(files[0], told.st_mtime_ns, told.st_size)
+        except BadInput as error:
+            logger.warning("a dataset is broken, so it is left out: %s", error.detail)
+        except ValidationError:
+            logger.warning("a folder's name is no dataset's, so it is left out: %s", folder.name)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _describe(images_file: Path, modified_ns: int, size_bytes: int) -> DatasetInfo:
+    """Tell of a folder's dataset; looks again only when its file has changed."""
+    images = read_idx(images_file, 3)
+    size, height, width = images.shape
+    return DatasetInfo(
+        name=images_file.parent.name,
+        input_shape=(1, height, width),
+        size=size,
+        classes=10,
+        digest=digest.of_bytes(images.tobytes()),
+        value_range=VALUE_RANGE,
+    )
+
+
+def idx_files(folder: Path) -> tuple[Path, Path] | None:
+    """Find a folder's images and labels; None when they are not there."""
+    for split in _SPLITS:
+        images = _either(folder, f"{split}-images-idx3-ubyte")
+        labels = _either(folder, f"{split}-labels-idx1-ubyte")
+        if images is not None and labels is not None:
+            return images, labels
+    return None
+
+
+def _either(folder: Path, name: str) -> Path | None:
+    """Find a file as published, gzipped or not."""
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.exists()), None)
+
+
+def unknown_dataset(name: str, data: Path) -> UnknownName:
+    """Say that there is no dataset ``name``, and which was probably meant."""
+    known = sorted(find_datasets(data))
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    return UnknownName(f"there is no dataset {name!r} in {data / 'datasets'}; {hint}", known=known)
