@@ -24,10 +24,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     Raises:
         ServerFailed: the database was written by a newer version of ganforge.
     """
-    database = Database(settings.database("coordinator.db"))
-    migrations.upgrade(database, "ganforge_coordinator")
-    with database.write() as connection:
-        dispatch.raise_boot_floor(connection)
+    database = _open(settings)
     transport = _repository_transport(settings)
     repository = None if transport is None else RepositoryClient(transport)
     service = Service(settings, database, repository)
