@@ -1,0 +1,78 @@
+"""The schema: what the migrations make is what the models say, however many start at once."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from ganforge.errors import ServerFailed
+from ganforge_chassis import migrations
+from ganforge_chassis.database import Database
+from ganforge_coordinator.app import create_app
+from ganforge_coordinator.db.models import metadata
+from tests.coordinator.conftest import settings
+from tests.support.postgres import PostgresServer
+
+PACKAGE = "ganforge_coordinator"
+START = """
+import sys
+from pathlib import Path
+from ganforge_coordinator.app import create_app
+from tests.coordinator.conftest import settings
+
+app = create_app(settings(Path(sys.argv[1]), sys.argv[2]))
+app.state.database.close()
+"""
+
+
+@pytest.fixture
+def database(database_url: str) -> Any:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def test_the_models_are_what_the_migrations_make(database: Database) -> None:
+    migrations.upgrade(database, PACKAGE)
+    with database.read() as connection:
+        options = {
+            "version_table": migrations.version_table(PACKAGE),
+            "compare_type": True,
+            "compare_server_default": True,
+        }
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_bringing_up_to_date_twice_changes_nothing(database: Database) -> None:
+    migrations.upgrade(database, PACKAGE)
+    migrations.upgrade(database, PACKAGE)
+
+
+def test_a_schema_of_a_newer_version_is_refused_in_words(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    migrations.upgrade(database, PACKAGE)
+    with database.write() as connection:
+        table = migrations.version_table(PACKAGE)
+        connection.execute(text(f"UPDATE {table} SET version_num = '9999'"))
+    with pytest.raises(ServerFailed, match=r"9999.*newer"):
+        create_app(settings(tmp_path, database_url))
+
+
+def test_two_coordinators_may_start_at_once_on_one_database(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-W", "error", "-c", START, str(tmp_path)]
+    url = postgres_server.new_database()
+    started = [
+        subprocess.Popen([*command, url], stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    for process in started:
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
