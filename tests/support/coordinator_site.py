@@ -104,11 +104,8 @@ def site(folder: Path, *, database_url: str | None = None) -> Iterator[Site]:
         )
         transport = Transport(repository_url, TOKEN)
         try:
-            app = create_coordinator(settings)
-            with running(app) as coordinator:
+            with running(create_coordinator(settings)) as coordinator:
                 yield Site(coordinator, RepositoryClient(transport))
-            # Left to the collector, its sockets would warn, and warnings are errors.
-            app.state.service.repository._transport.close()
         finally:
             transport.close()
 

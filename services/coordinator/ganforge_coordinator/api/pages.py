@@ -24,6 +24,14 @@ LEARNERS_SHOWN = 12
 TILES_SHOWN = 120
 POINTS_IN_TABLE = 24
 
+FIRST_COMMANDS = {
+    "mnist": "ganforge learn Generator,Discriminator MNIST strategy=GANLearningStrategy "
+    "generatorDim=10 batchSize=16 method=SGD learningRate=0.001 momentum=0.9 clean=true",
+    "digits": "ganforge learn DigitsGenerator,DigitsDiscriminator digits generatorDim=10 "
+    "batchSize=64 method=ADAM learningRate=0.001 maxIterations=3000 storeInterval=100",
+}
+"""What to type into a terminal when there are no jobs yet."""
+
 Reader = Annotated[Role, Depends(require(Role.READ))]
 
 
@@ -77,6 +85,8 @@ def jobs(
         shows=list(Show),
         more=page.next_page_token,
         is_first=page_token is None,
+        commands=FIRST_COMMANDS,
+        reads_mnist=any("MNIST" in learner.datasets for learner in learners),
         learners=learners[:LEARNERS_SHOWN],
         learners_left_out=max(0, len(learners) - LEARNERS_SHOWN),
     )

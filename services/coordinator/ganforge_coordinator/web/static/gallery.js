@@ -98,12 +98,12 @@ export class Gallery {
     return made;
   }
 
-  /** Shows every pixel of the grid as the same whole number of the screen's. */
+  /** Shows the grid as large as there is room, in half steps, so that its pixels stay even. */
   #fit() {
     const grid = byId("grid");
     if (!grid?.naturalWidth) return;
     const room = this.well.clientWidth - 12;
-    const times = Math.max(1, Math.floor(room / grid.naturalWidth));
+    const times = Math.max(1, Math.floor((2 * room) / grid.naturalWidth) / 2);
     const width = Math.min(room, grid.naturalWidth * times);
     grid.width = width;
     grid.height = Math.round((width * grid.naturalHeight) / grid.naturalWidth);
