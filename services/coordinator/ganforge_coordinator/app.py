@@ -58,6 +58,19 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     return app
 
 
+def _open(settings: CoordinatorSettings) -> Database:
+    """Open the database, its schema up to date and the floor of the epochs raised."""
+    database = Database(settings.database("coordinator.db"))
+    try:
+        migrations.upgrade(database, "ganforge_coordinator")
+        with database.write() as connection:
+            dispatch.raise_boot_floor(connection)
+    except Exception:
+        database.close()
+        raise
+    return database
+
+
 def _repository_transport(settings: CoordinatorSettings) -> Transport | None:
     if settings.repository_url is None:
         return None
