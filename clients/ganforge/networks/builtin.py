@@ -87,7 +87,7 @@ def _dcgan(side: int, start: int) -> tuple[NetworkDefinition, NetworkDefinition]
 
 BUILTIN: tuple[NetworkDefinition, ...] = (
     *_perceptrons("", latents=10, hidden=128, side=28),
-    *_perceptrons("Digits", latents=10, hidden=128, side=8),
+    *_perceptrons("Digits", latents=10, hidden=256, side=8),
     *_dcgan(28, start=7),
     *_dcgan(32, start=8),
 )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-TILE_PIXELS = 28
+TILE_PIXELS = 48
 """Smaller samples are enlarged, by a whole factor, until a side has so many pixels."""
 
 GAP_PIXELS = 2
