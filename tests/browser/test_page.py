@@ -179,6 +179,26 @@ def test_points_that_a_new_attempt_went_back_behind_are_dropped(
     expect(page.locator("#attempts")).to_contain_text("fell silent")
 
 
+def test_what_happens_while_the_stream_is_cut_is_told_afterwards(
+    site: Site, signed_in: Open
+) -> None:
+    work = site.begin()
+    work.push(0, 0, [1.0] * 3)
+    page = signed_in(f"/jobs/{work.job_id}").page
+    page.get_by_text("Numbers as a table").click()
+    expect(page.locator("#live")).to_have_text("Live")
+    service = site.coordinator.app.state.service
+    service.stopping.set()  # as when the server is about to go: every stream ends at once
+    service.signals.notify_all()
+    expect(page.locator("#live")).to_have_text("Reconnecting")
+    work.push(1, 3, [2.0] * 2)
+    site.snapshot(work, 5, digits_grid(0.2))
+    work.push(2, 5, [3.0] * 2)
+    service.stopping.clear()
+    expect(page.locator("#table-body tr")).to_have_count(7)
+    expect(page.locator("#shown")).to_have_text("version 1 · iteration 5")
+
+
 def test_stop_works_by_keyboard_and_the_page_tells_of_it(site: Site, signed_in: Open) -> None:
     work = a_job_with_versions(site)
     page = signed_in(f"/jobs/{work.job_id}").page

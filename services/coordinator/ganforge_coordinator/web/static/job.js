@@ -136,6 +136,7 @@ function wire() {
 }
 
 wire();
-await points.load();
+// Without the history, the events tell it from the beginning.
+if (!(await points.load())) seen = 0;
 draw();
 follow();

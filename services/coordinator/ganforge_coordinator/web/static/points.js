@@ -8,20 +8,33 @@ export class Points {
     this.job = job;
     this.iterations = [];
     this.series = new Map();
+    this.rewinds = 0;
   }
 
   get last() {
     return this.iterations.length ? this.iterations[this.iterations.length - 1] : -1;
   }
 
-  /** Reads the whole history, downsampled with its extremes kept. */
+  /** Reads the whole history, downsampled with its extremes kept; gives false when it cannot. */
   async load() {
-    const answer = await fetch(`/v1/jobs/${this.job}/progress?maxPoints=${HISTORY}`);
-    if (!answer.ok) return;
-    const told = await answer.json();
+    const rewinds = this.rewinds;
+    let told;
+    try {
+      const answer = await fetch(`/v1/jobs/${this.job}/progress?maxPoints=${HISTORY}`);
+      if (!answer.ok) return false;
+      told = await answer.json();
+    } catch {
+      return false;
+    }
+    // What was told may be of a past that was not kept.
+    if (rewinds !== this.rewinds) return this.load();
+    const [iterations, series] = [this.iterations, Object.fromEntries(this.series)];
     this.iterations = [];
-    this.series.clear();
+    this.series = new Map();
     this.append(told.iterations, told.series);
+    // And these came while it was on its way.
+    this.append(iterations, series);
+    return true;
   }
 
   /** Adds points behind the last one; those already known are passed over. */
@@ -40,6 +53,7 @@ export class Points {
 
   /** Forgets the points from an iteration on: a new attempt went back to it. */
   rewind(iteration) {
+    this.rewinds += 1;
     let keep = this.iterations.length;
     while (keep > 0 && this.iterations[keep - 1] >= iteration) keep--;
     this.iterations.length = keep;
