@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_the_client_needs_httpx_and_pydantic_only() -> None:
 
 
 def test_learn_submits_exactly_what_was_said(client: Client) -> None:
-    config = {
+    config: dict[str, Any] = {
         "strategy": "GANLearningStrategy",
         "generatorDim": 10,
         "batchSize": 16,

@@ -39,7 +39,7 @@ def sample(
 ) -> None:
     """Draw a grid of samples with a generator; the same seed gives the same grid.
 
-    Without a tag it is the one that was trained last.
+    Without a tag it is the one that got a version last.
     """
     tag = what.tag or _newest_tag(client, what.network)
     version = client.weights.version(what.network, tag=tag, version=what.version)

@@ -1,0 +1,353 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ganforge import Client
+from ganforge.cli import pairs
+from ganforge.cli.application import COMMANDS
+from ganforge_local.server import LocalServer
+from tests.clients.conftest import CommandLine, Ran
+from tests.local.serving import PlayedLearner
+
+SEED_LINE = (
+    "learn Generator,Discriminator MNIST strategy=GANLearningStrategy generatorDim=10 "
+    "batchSize=16 method=SGD learningRate=0.001 momentum=0.9 trace=true clean=true"
+)
+LEARN = ("learn", "Generator,Discriminator", "MNIST")
+
+
+def submitted(ganforge: CommandLine, *config: str) -> str:
+    told = ganforge(*LEARN, *config, "--detach")
+    assert told.code == 0, told.err
+    return told.out.strip()
+
+
+def sentence(told: Ran) -> str:
+    """The one sentence an error is told in."""
+    lines = told.err.splitlines()
+    assert len(lines) == 1, told.err
+    assert lines[0].startswith("error: ")
+    assert told.out == ""
+    return lines[0]
+
+
+def test_the_seeds_command_line_is_exactly_its_job(ganforge: CommandLine, client: Client) -> None:
+    told = ganforge(*SEED_LINE.split(), "--detach", "--json")
+    assert told.code == 0
+    job = client.jobs.get(told.json["id"])
+    assert told.json == json.loads(job.model_dump_json())
+    assert (job.networks, job.dataset) == (["Generator", "Discriminator"], "MNIST")
+    assert (
+        job.config.items()
+        >= {
+            "strategy": "GANLearningStrategy",
+            "generatorDim": 10,
+            "batchSize": 16,
+            "method": "SGD",
+            "learningRate": 0.001,
+            "momentum": 0.9,
+            "trace": True,
+            "clean": True,
+        }.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("10", 10),
+        ("1e-3", 0.001),
+        ("true", True),
+        ("True", True),
+        ("yes", True),
+        ("off", False),
+        ("null", None),
+        ('"10"', "10"),
+        ("[1,2]", [1, 2]),
+        ("SGD", "SGD"),
+        ("NaN", "NaN"),
+        ("a=b", "a=b"),
+        ("", ""),
+    ],
+)
+def test_values_are_read_as_people_mean_them(text: str, value: object) -> None:
+    read = pairs.parse([f"key={text}"])["key"]
+    assert (read, type(read)) == (value, type(value))
+
+
+def test_what_is_no_pair_is_a_mistake_of_usage(anywhere: CommandLine) -> None:
+    told = anywhere(*LEARN, "batchSize")
+    assert told.code == 2
+    assert "'batchSize' is not of the form key=value   (see: ganforge learn --help)" in sentence(
+        told
+    )
+    told = anywhere(*LEARN, "a=1", "a=2")
+    assert "a is given twice" in sentence(told)
+
+
+def test_a_misspelt_key_is_one_sentence_with_the_nearest_one(ganforge: CommandLine) -> None:
+    told = ganforge(*LEARN, "batchsize=16")
+    assert told.code == 2
+    assert "did you mean 'batchSize'?" in sentence(told)
+
+
+def test_an_ill_typed_value_is_one_sentence(ganforge: CommandLine) -> None:
+    told = ganforge(*LEARN, "batchSize=many")
+    assert told.code == 2
+    assert sentence(told).startswith("error: batchSize: 'many' is not")
+
+
+def test_a_misspelt_network_or_dataset_is_not_found(
+    ganforge: CommandLine, learner: PlayedLearner
+) -> None:
+    told = ganforge("learn", "Generator,Discrminator", "MNIST")
+    assert (told.code, "did you mean Discriminator?" in sentence(told)) == (3, True)
+    told = ganforge("learn", "Generator,Discriminator", "MNISt")
+    assert (told.code, "did you mean 'MNIST'?" in sentence(told)) == (3, True)
+
+
+def test_networks_that_do_not_fit_are_a_mistake_of_usage(
+    ganforge: CommandLine, learner: PlayedLearner
+) -> None:
+    told = ganforge("learn", "Generator,Discriminator", "digits")
+    assert told.code == 2
+    assert "take a generator of that shape" in sentence(told)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["jbos"], "did you mean 'jobs'?"),
+        (["jobs", "lst"], "did you mean 'list'?"),
+        (["weights", "pul"], "did you mean 'pull'?"),
+        (["jobs", "list", "--jsn"], "--json"),
+        (["weights", "pull", "Generator"], "does not name weights"),
+        (["weights", "pull", "Generator@a:b"], "is no version"),
+        (["jobs", "show"], "missing argument"),
+    ],
+)
+def test_what_is_mistyped_is_one_sentence_with_a_hint(
+    anywhere: CommandLine, words: list[str], hint: str
+) -> None:
+    told = anywhere(*words)
+    assert told.code == 2
+    assert hint in sentence(told)
+
+
+def test_what_is_not_there_exits_with_3(ganforge: CommandLine) -> None:
+    assert ganforge("jobs", "show", "job-00000000").code == 3
+    assert ganforge("networks", "show", "Genrator").code == 3
+    assert ganforge("weights", "pull", "Generator@nothing").code == 3
+    assert ganforge("strategies", "GANLearningStrateg").code == 3
+
+
+def test_a_wrong_token_exits_with_4(ganforge: CommandLine) -> None:
+    told = ganforge("jobs", "list", "--token", "wrong")
+    assert (told.code, "check GANFORGE_TOKEN" in sentence(told)) == (4, True)
+
+
+def test_a_server_that_is_down_exits_with_5(anywhere: CommandLine) -> None:
+    told = anywhere("--server", "http://127.0.0.1:9", "jobs", "list")
+    assert (told.code, "is the server running?" in sentence(told)) == (5, True)
+
+
+def test_what_the_state_does_not_allow_exits_with_6(ganforge: CommandLine) -> None:
+    told = ganforge("jobs", "retry", submitted(ganforge))
+    assert (told.code, "cannot be retried" in sentence(told)) == (6, True)
+
+
+def test_server_and_token_may_stand_before_and_after_the_command(
+    anywhere: CommandLine, server: LocalServer, tmp_path: Path
+) -> None:
+    (tmp_path / "ganforge-data" / "token").unlink()
+    options = ("--server", server.url, "--token", server.token)
+    assert anywhere(*options, "jobs", "list").code == 0
+    assert anywhere("jobs", "list", *options).code == 0
+    assert anywhere(*options, "jobs", "list", "--token", "wrong").code == 4
+
+
+def test_steering_is_told(ganforge: CommandLine) -> None:
+    job = submitted(ganforge)
+    for action, state in (
+        ("pause", "PAUSED"),
+        ("resume", "QUEUED"),
+        ("stop", "CANCELLED"),
+        ("retry", "QUEUED"),
+        ("cancel", "CANCELLED"),
+    ):
+        assert ganforge("jobs", action, job).out == f"{job} is {state}\n"
+
+
+def test_every_commands_json_is_json(
+    ganforge: CommandLine, learner: PlayedLearner, client: Client, tmp_path: Path
+) -> None:
+    job = submitted(ganforge, "storeInterval=5")
+    learner.do_one_job()
+    waiting = submitted(ganforge)
+    definition = dict(client.networks.get("Generator").definition)
+    (tmp_path / "mine.json").write_text(json.dumps({**definition, "name": "Mine"}))
+    told = {
+        words: ganforge(*words.split(), "--json")
+        for words in (
+            "jobs list",
+            f"jobs show {job}",
+            f"jobs pause {waiting}",
+            f"jobs resume {waiting}",
+            f"jobs stop {waiting}",
+            f"jobs retry {waiting}",
+            f"jobs cancel {waiting}",
+            "datasets list",
+            "strategies",
+            "strategies GANLearningStrategy",
+            "learners",
+            "networks list",
+            "networks show Generator",
+            "networks put Mine mine.json",
+            "weights list",
+            "weights list Generator",
+            f"weights list Generator@{job}",
+            f"weights pull Generator@{job}:1 --out g.safetensors",
+            "weights push Generator@mine g.safetensors",
+            f"weights promote Generator@{job} Generator@mine",
+            "weights diff Generator@mine:1 2",
+        )
+    }
+    for words, ran in told.items():
+        assert (words, ran.code, ran.err) == (words, 0, "")
+        assert isinstance(ran.json, dict), words
+    assert [item["id"] for item in told["jobs list"].json["items"]] == [waiting, job]
+    assert told["weights diff Generator@mine:1 2"].json["identical"]
+    events = ganforge("jobs", "watch", job, "--json")
+    assert [event["id"] for event in events.lines] == list(range(1, len(events.lines) + 1))
+
+
+def test_every_table_has_its_rows(ganforge: CommandLine, learner: PlayedLearner) -> None:
+    job = submitted(ganforge)
+    learner.do_one_job()
+    assert re.search(rf"{job} +SUCCEEDED +10 +0\.500", ganforge("jobs", "list").out)
+    assert f"Generator@{job}:1" in ganforge("jobs", "show", job).out
+    assert re.search(r"DigitsGenerator +[\d,]{5,} ", ganforge("networks", "list").out)
+    assert re.search(r"digits +1x8x8 +1,797 +10", ganforge("datasets", "list").out)
+    assert "GANLearningStrategy" in ganforge("strategies").out
+    assert re.search(r"batchSize +32 ", ganforge("strategies", "GANLearningStrategy").out)
+    assert re.search(r"played +cpu +alive", ganforge("learners").out)
+    assert re.search(rf"Generator@{job} +1", ganforge("weights", "list").out)
+    assert re.search(rf"Generator@{job}:1 +10", ganforge("weights", "list", f"Generator@{job}").out)
+
+
+def test_a_networks_definition_can_be_put_back(ganforge: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "definition.json").write_text(ganforge("networks", "show", "Generator").out)
+    told = ganforge("networks", "put", "Generator", "definition.json")
+    assert (told.code, told.out[:11]) == (0, "Generator: ")
+    (tmp_path / "broken.json").write_text("{")
+    assert ganforge("networks", "put", "Generator", "broken.json").code == 2
+
+
+def test_learn_follows_the_job_and_prints_its_weights(
+    ganforge: CommandLine, learner: PlayedLearner
+) -> None:
+    with learner.busy():
+        told = ganforge(*LEARN, "maxIterations=10")
+    assert told.code == 0
+    assert re.fullmatch(r"Discriminator@(job-\w+):1\nGenerator@\1:1\n", told.out)
+    assert "running on played" in told.err
+    assert "10/10  D 0.375  G 0.500" in told.err
+    assert "is done: 10 iterations in 0:0" in told.err
+
+
+def test_learn_with_json_prints_the_job_as_it_ended(
+    ganforge: CommandLine, learner: PlayedLearner
+) -> None:
+    with learner.busy():
+        told = ganforge(*LEARN, "--json")
+    assert told.json["state"] == "SUCCEEDED"
+    assert told.json["weights"]["Generator"]["version"] == 1
+
+
+def test_the_exit_code_follows_the_job(ganforge: CommandLine, learner: PlayedLearner) -> None:
+    job = submitted(ganforge)
+    learner.fail(learner.take(), "a loss is NaN: lower learningRate")
+    told = ganforge("jobs", "watch", job)
+    assert told.code == 1
+    assert f"error: {job} failed: a loss is NaN: lower learningRate" in told.err
+    assert ganforge("jobs", "watch", job, "--json").code == 1
+
+
+def test_watching_can_be_given_up_after_a_while(ganforge: CommandLine) -> None:
+    job = submitted(ganforge)
+    told = ganforge("jobs", "watch", job, "--timeout", "2")
+    assert told.code == 8
+    assert "no learner is there" in told.err
+    assert f"{job} still goes on after 2 s" in told.err
+
+
+def test_ctrl_c_ends_the_following_and_not_the_job(
+    ganforge: CommandLine, learner: PlayedLearner, client: Client, server: LocalServer
+) -> None:
+    environment = {**os.environ, "GANFORGE_TOKEN": server.token}
+    command = [sys.executable, "-m", "ganforge", *LEARN]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        learner.take()
+        while "running on played" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    (job,) = client.jobs.list()
+    assert (process.returncode, out) == (130, "")
+    assert f"ganforge jobs watch {job.id}" in err
+    assert f"ganforge jobs stop {job.id}" in err
+    assert "Traceback" not in err
+    assert job.state == "RUNNING"
+
+
+def test_help_names_every_command_and_comes_at_once() -> None:
+    words = [sys.executable, "-m", "ganforge", "--help"]
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        told = subprocess.run(words, capture_output=True, text=True, check=True)
+        seconds.append(time.perf_counter() - began)
+    for name, entry in COMMANDS.items():
+        assert f"{name} " in told.stdout
+        assert entry.summary in told.stdout
+    # It takes 0.09 s where nothing else runs; torch, or pydantic alone, would take longer.
+    assert min(seconds) < 0.5
+
+
+def test_every_command_there_is_tells_its_help(anywhere: CommandLine) -> None:
+    for name in COMMANDS:
+        told = anywhere(name, "--help")
+        assert told.code == 0
+        assert told.out.startswith(f"Usage: ganforge {name}")
+
+
+def test_a_service_that_is_not_installed_is_one_sentence() -> None:
+    code = (
+        "import sys; sys.modules['fastapi'] = None;"
+        "sys.argv = ['ganforge', 'coordinator']; from ganforge.cli import main; main()"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told.returncode == 2
+    assert "pip install 'ganforge[coordinator]'" in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_without_click_one_sentence_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import sys, importlib.util as u; find = u.find_spec;"
+        "u.find_spec = lambda name, *a: None if name == 'click' else find(name, *a);"
+        "from ganforge.cli import main; main()"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told.returncode == 2
+    assert "pip install 'ganforge[cli]'" in told.stderr
