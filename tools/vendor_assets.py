@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The browser libraries shipped with the coordinator's pages: fetched, checked, listed.
+"""The browser libraries shipped with the pages: fetched, checked, listed.
 
 Run it after changing ``PACKAGES``; it needs npm and a network. Whoever installs ganforge needs
 neither: what it writes is committed.
@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENDOR = ROOT / "services/coordinator/ganforge_coordinator/web/static/vendor"
+PAGES = ROOT / "services/coordinator/ganforge_coordinator/web/static/vendor"
+DOCS = ROOT / "services/chassis/ganforge_chassis/static/vendor"
 THIRD_PARTY = ROOT / "THIRD_PARTY.md"
 
 
@@ -25,6 +26,7 @@ THIRD_PARTY = ROOT / "THIRD_PARTY.md"
 class Package:
     """One pinned package."""
 
+    home: Path
     name: str
     version: str
     licence: str
@@ -35,6 +37,7 @@ class Package:
 
 PACKAGES = (
     Package(
+        home=PAGES,
         name="uplot",
         version="1.6.32",
         licence="MIT",
@@ -43,13 +46,24 @@ PACKAGES = (
         "ep3tOkyTxpiQIw==",
         files=("dist/uPlot.iife.min.js", "dist/uPlot.min.css", "LICENSE"),
     ),
+    Package(
+        home=DOCS,
+        name="swagger-ui-dist",
+        version="5.35.0",
+        licence="Apache-2.0",
+        what="shows the HTTP API at /docs",
+        integrity="sha512-U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGar"
+        "TNNHC3sU8yVUQ==",
+        files=("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE", "NOTICE"),
+    ),
 )
 
 
 def main() -> int:
     """Fetch every package and write the list of what is shipped."""
-    listed = [vendor(package) for package in PACKAGES]
-    (VENDOR / "vendor.json").write_text(json.dumps(listed, indent=2) + "\n")
+    for home in (PAGES, DOCS):
+        listed = [vendor(package) for package in PACKAGES if package.home == home]
+        (home / "vendor.json").write_text(json.dumps(listed, indent=2) + "\n")
     THIRD_PARTY.write_text(third_party())
     return 0
 
@@ -57,7 +71,7 @@ def main() -> int:
 def vendor(package: Package) -> dict[str, object]:
     """Put one package's files into place and say what they are."""
     content = fetch(package)
-    folder = VENDOR / f"{package.name}-{package.version}"
+    folder = package.home / f"{package.name}-{package.version}"
     folder.mkdir(parents=True, exist_ok=True)
     digests = {}
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
@@ -99,14 +113,14 @@ def third_party() -> str:
     lines = [
         "# Third-party code shipped with ganforge",
         "",
-        "The coordinator's pages ship these files, unchanged, each beside its licence;",
+        "The pages ship these files, unchanged, each beside its licence;",
         "`tools/vendor_assets.py` fetches them, and `vendor.json` beside them lists their SHA-256.",
         "",
         "| name | version | licence | what for | where |",
         "|---|---|---|---|---|",
     ]
     for package in PACKAGES:
-        where = VENDOR.relative_to(ROOT) / f"{package.name}-{package.version}"
+        where = package.home.relative_to(ROOT) / f"{package.name}-{package.version}"
         lines.append(
             f"| {package.name} | {package.version} | {package.licence} | {package.what} "
             f"| `{where}` |"

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 import ganforge
-from ganforge_chassis import health, problems
+from ganforge_chassis import docs, health, problems
 from ganforge_chassis.body_limit import BodyLimit
 from ganforge_chassis.database import Database
 from ganforge_chassis.tokens import Tokens
@@ -62,6 +62,8 @@ def create(
         version=ganforge.__version__,
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.database = database
     app.state.tokens = tokens
@@ -72,4 +74,5 @@ def create(
     if max_body_bytes is not None:
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.include_router(health.router)
+    docs.install(app)
     return app
