@@ -1,0 +1,102 @@
+"""The documentation is true of the code as it is."""
+
+import ast
+import json
+import re
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import click
+import pytest
+
+from ganforge.cli.application import cli
+from ganforge.errors import BY_SLUG
+from ganforge.networks import NetworkDefinition, infer
+from ganforge.wire.config import GANConfig
+from ganforge_coordinator.settings import CoordinatorSettings
+from ganforge_learner.settings import LearnerSettings
+from ganforge_repository.settings import RepositorySettings
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+REFERENCE = (ROOT / "docs/reference.md").read_text()
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Find the code blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)", page.read_text())
+    missing = [
+        link
+        for link in links
+        if not link.startswith(("http:", "https:")) and not (page.parent / link).exists()
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_shown_exists(page: Path) -> None:
+    own = {"demo", "up", "test", "check", "bench", "docs", "setup"}
+    shown = re.findall(
+        r"(?:^|`|\$ |run\.py )(?:ganforge|run\.py) ([a-z]+)(?: ([a-z]+))?",
+        page.read_text(),
+        re.MULTILINE,
+    )
+    context = click.Context(cli)
+    for name, sub in shown:
+        command = cli.get_command(context, name)
+        assert command is not None or name in own, name
+        if isinstance(command, click.Group) and sub:
+            assert command.get_command(context, sub) is not None, f"{name} {sub}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_python_example_parses(page: Path) -> None:
+    for block in blocks(page, "python"):
+        ast.parse(block)
+
+
+def test_the_example_network_fits() -> None:
+    page = (ROOT / "docs/howto.md").read_text()
+    text = page[page.index('{\n  "name": "TinyGenerator"') :]
+    definition = NetworkDefinition.model_validate(json.loads(text[: text.index("\n}") + 2]))
+    assert infer(definition).output == (1, 28, 28)
+
+
+def test_the_reference_has_every_config_key_with_its_default() -> None:
+    for key, told in GANConfig.model_json_schema()["properties"].items():
+        (row,) = re.findall(rf"^\| `{key}` \|([^|]*)\|", REFERENCE, re.MULTILINE)
+        default = told.get("default")
+        said = (
+            "" if default is None else default if isinstance(default, str) else json.dumps(default)
+        )
+        assert row.strip().strip("`") == said, key
+
+
+def test_the_reference_has_every_setting() -> None:
+    for settings in (CoordinatorSettings, RepositorySettings, LearnerSettings):
+        prefix = settings.model_config["env_prefix"]
+        for name, field in settings.model_fields.items():
+            variable = field.validation_alias or f"{prefix}{name.upper()}"
+            assert f"`{variable}`" in REFERENCE, variable
+
+
+def test_the_reference_has_every_problem() -> None:
+    for slug, error in BY_SLUG.items():
+        if error.__module__ == "ganforge.errors" and slug != "unreachable":
+            assert f"| `{slug}` | {error.status} |" in REFERENCE, slug
+
+
+def test_every_dependency_is_justified() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    names = {re.split(r"[^a-z0-9-]", wanted)[0] for wanted in chain(*lists)}
+    page = (ROOT / "docs/decisions/0002-dependencies.md").read_text()
+    for name in names - {"ganforge", "types-jsonschema", "types-pyyaml", "types-psutil"}:
+        short = name.removeprefix("pytest")
+        assert name in page or short in page, name
