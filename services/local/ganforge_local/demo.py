@@ -198,7 +198,7 @@ def _next_commands(data: Path) -> str:
         f"  {variable} {ganforge} sample {GENERATOR} --seed 7 --out more.png\n"
         "      other digits\n"
         f"  {variable} {ganforge} learn {GENERATOR},{DISCRIMINATOR} digits "
-        "method=ADAM batchSize=64 maxIterations=10000\n"
+        "method=ADAM beta1=0.5 beta2=0.99 batchSize=128 maxIterations=10000\n"
         "      another run, with keys of your own"
     )
 
