@@ -26,6 +26,7 @@ class Reaper:
         self._database = database
         self._signals = signals
         self._seconds = seconds
+        self._dice = random.Random()  # its own: the global one may be seeded by whoever runs us
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
@@ -43,7 +44,7 @@ class Reaper:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._seconds * random.uniform(0.9, 1.1)):
+        while not self._stopping.wait(self._seconds * self._dice.uniform(0.9, 1.1)):
             try:
                 self._look()
             except OperationalError:
