@@ -8,12 +8,15 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import delete, select, text, update
 
 from ganforge.errors import Conflict, LeaseLost
+from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
 from ganforge_coordinator import dispatch, lease, ledger
-from ganforge_coordinator.db.models import attempts, jobs
+from ganforge_coordinator.db.models import attempt_members, attempts, jobs
+from ganforge_coordinator.db.models import coordinator as coordinators
 from ganforge_coordinator.job import Trigger
 from tests.coordinator.running import Coordinator, Work
 
@@ -113,10 +116,55 @@ def test_claims_cancels_and_restarts_of_learners_at_once_leave_no_half_state(
         assert sorted(connection.scalars(held)) == sorted(connection.scalars(active))
 
 
-def test_the_floor_of_the_epochs_rises_with_every_start(coordinator: Coordinator) -> None:
+def test_a_heartbeat_that_came_in_time_wins_over_a_reaper_that_looked_too_early(
+    coordinator: Coordinator, in_thread: InThread
+) -> None:
+    if coordinator.database.is_sqlite:
+        pytest.skip("there one writer comes after the other")
+    coordinator.submit()
+    work = coordinator.learner().work()
+    with coordinator.database.write() as connection:
+        connection.execute(update(attempt_members).values(lease_until_ms=now_ms() + 300))
+    with coordinator.database.write() as beating:
+        lease.guard(beating, work.id, 0, lease_ms=30_000)  # in time, but not yet committed
+        with coordinator.database.read() as connection:
+            connection.execute(text("SELECT pg_sleep(0.4)"))  # the old lease runs out
+        reaping = in_thread(reap_once, coordinator.database)
+        until_one_waits_for_a_lock(coordinator.database)
+    assert reaping.result(10) == []
+    assert work.push(0, 0, [1.0]).applied
+
+
+def reap_once(database: Database) -> list[str]:
+    with database.write() as connection:
+        return lease.reap(connection)
+
+
+def until_one_waits_for_a_lock(database: Database) -> None:
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    while True:
+        with database.read() as connection:
+            if connection.scalar(waiting):
+                return
+
+
+def test_the_floor_of_the_epochs_rises_with_every_start(
+    coordinator: Coordinator, in_thread: InThread
+) -> None:
     database = coordinator.database
-    floors = []
-    for _ in range(5):
+    with database.write() as connection:
+        connection.execute(delete(coordinators))
+    begin = threading.Barrier(8)
+
+    def start() -> int:
+        begin.wait()
         with database.write() as connection:
-            floors.append(dispatch.raise_boot_floor(connection))
-    assert floors == sorted(set(floors))
+            return dispatch.raise_boot_floor(connection)
+
+    floors = [started.result(30) for started in [in_thread(start) for _ in range(8)]]
+    assert len(set(floors)) == 8
+    with database.write() as connection:
+        assert dispatch.raise_boot_floor(connection) > max(floors)

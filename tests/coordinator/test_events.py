@@ -12,6 +12,7 @@ import pytest
 
 from ganforge.wire.jobs import JobAction, JobEvent
 from ganforge.wire.learning import Outcome
+from ganforge_coordinator import events
 from tests.coordinator.conftest import Start
 from tests.coordinator.running import TOKENS, Coordinator
 
@@ -58,9 +59,9 @@ def test_a_job_is_told_from_beginning_to_end_numbered_without_gaps(
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         assert response.headers["cache-control"] == "no-cache"
-        events = list(events_of(response))
-    assert [event.id for event in events] == [1, 2, 3, 4, 5, 6]
-    assert [event.data.get("state", event.type) for event in events] == [
+        told = list(events_of(response))
+    assert [event.id for event in told] == [1, 2, 3, 4, 5, 6]
+    assert [event.data.get("state", event.type) for event in told] == [
         "QUEUED",
         "STARTING",
         "RUNNING",
@@ -68,8 +69,21 @@ def test_a_job_is_told_from_beginning_to_end_numbered_without_gaps(
         "snapshot",
         "SUCCEEDED",
     ]
-    assert events[3].data["series"] == {"minibatchLoss": [1.0, 0.5]}
-    assert events[4].data == {"iteration": 2, "versions": {"Generator": 1, "Discriminator": 1}}
+    assert told[3].data["series"] == {"minibatchLoss": [1.0, 0.5]}
+    assert told[4].data == {"iteration": 2, "versions": {"Generator": 1, "Discriminator": 1}}
+
+
+def test_a_look_ends_at_the_number_that_was_read_first(coordinator: Coordinator) -> None:
+    # What is committed between its two queries may be seen by one of them alone.
+    job = coordinator.submit()
+    work = coordinator.learner().work()
+    for seq in range(3):
+        work.push(seq, seq, [1.0])
+        work.note(seq + 1)
+    with coordinator.database.read() as connection:
+        for until in range(3, 10):
+            told = events.after(connection, job.id, 2, until=until)
+            assert [event.id for event in told] == list(range(3, until + 1))
 
 
 def test_once_all_has_been_told_there_is_nothing_to_come_back_for(coordinator: Coordinator) -> None:
@@ -123,11 +137,11 @@ def test_a_follower_that_breaks_off_at_random_misses_nothing_and_sees_nothing_tw
     followers = [in_thread(follow, seed) for seed in range(3)]
     in_thread(live)
     for follower in followers:
-        events = follower.result(60)
-        assert [event.id for event in events] == list(range(1, len(events) + 1))
-        points = [event.data["iterations"] for event in events if event.type == "progress"]
+        told = follower.result(60)
+        assert [event.id for event in told] == list(range(1, len(told) + 1))
+        points = [event.data["iterations"] for event in told if event.type == "progress"]
         assert points == [[n] for n in range(25)]
-        assert sum(event.type == "snapshot" for event in events) == 25
+        assert sum(event.type == "snapshot" for event in told) == 25
 
 
 def test_the_client_follows_over_a_restart_of_the_coordinator(
