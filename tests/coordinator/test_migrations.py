@@ -71,7 +71,7 @@ def test_two_coordinators_may_start_at_once_on_one_database(
     command = [sys.executable, "-W", "error", "-c", START, str(tmp_path)]
     url = postgres_server.new_database()
     started = [
-        subprocess.Popen([*command, url], stderr=subprocess.PIPE, text=True) for _ in range(3)
+        subprocess.Popen([*command, url], stderr=subprocess.PIPE, text=True) for _ in range(2)
     ]
     for process in started:
         _, said = process.communicate(timeout=60)
