@@ -133,10 +133,15 @@ class GANLearningStrategy(LearningStrategy):
                 f"{_say(wanted)}: take a generator of that shape, or another dataset"
             )
         judged = self._judged(made)
-        if tuple(judged.shape) != (2, 1) or bool(((judged < 0) | (judged > 1)).any()):
+        if len(judged) != 2 or judged.numel() != 2:
             raise NetworkMisfit(
                 f"the discriminator gives {_say(judged.shape[1:])} numbers a sample: it must give "
                 "one probability, from a Sigmoid"
+            )
+        if bool(((judged < 0) | (judged > 1)).any()):
+            raise NetworkMisfit(
+                "the discriminator gives numbers outside 0 to 1: it must give one probability, "
+                "from a Sigmoid"
             )
 
     @torch.no_grad()
