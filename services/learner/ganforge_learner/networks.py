@@ -23,6 +23,21 @@ from ganforge_learner import weights
 
 DCGAN_STD = 0.02
 
+_APART = frozenset(
+    {
+        nn.Sequential,
+        nn.Linear,
+        nn.Conv2d,
+        nn.ConvTranspose2d,
+        nn.ReLU,
+        nn.LeakyReLU,
+        nn.Sigmoid,
+        nn.Tanh,
+        nn.Flatten,
+        nn.Unflatten,
+    }
+)
+
 
 def build_network(definition: NetworkDefinition) -> nn.Sequential:
     """Build a network; its weights are not initialised by any seed yet.
@@ -107,6 +122,15 @@ def _initialise_weighted(
     for tensor in (module.weight, module.bias):
         if tensor is not None:
             tensor.uniform_(-bound, bound, generator=generator)
+
+
+def takes_samples_apart(network: nn.Module) -> bool:
+    """Tell whether each sample surely passes as if it were alone, and always alike.
+
+    It does not through BatchNorm, which mixes the minibatch, nor through Dropout, which draws;
+    of modules that are not known here nothing is sure.
+    """
+    return all(type(module) in _APART for module in network.modules())
 
 
 def load_generator(
