@@ -87,8 +87,10 @@ class CoordinatorClient:
 
     def steer(self, job_id: str, action: JobAction) -> Job:
         """Stop, pause, resume, cancel or retry a job."""
-        # Asking twice changes nothing, so a lost answer is asked for again.
-        response = self._transport.request("POST", f"/v1/jobs/{job_id}/{action}", retry=True)
+        # Asking twice changes nothing, so a lost answer is asked for again; but a retried job may
+        # be over again by then, and would be retried twice.
+        again = action is not JobAction.RETRY
+        response = self._transport.request("POST", f"/v1/jobs/{job_id}/{action}", retry=again)
         return Job.model_validate_json(response.content)
 
     def progress(

@@ -78,8 +78,11 @@ class System:
             self._environment["GANFORGE_COORDINATOR_DATABASE_URL"] = coordinator_database
         if repository_database is not None:
             self._environment["GANFORGE_REPOSITORY_DATABASE_URL"] = repository_database
-        self.coordinator = CoordinatorClient(Transport(self.coordinator_url, TOKEN))
-        self.repository = RepositoryClient(Transport(self.repository_url, TOKEN))
+        self._transports = [
+            Transport(url, TOKEN) for url in (self.coordinator_url, self.repository_url)
+        ]
+        self.coordinator = CoordinatorClient(self._transports[0])
+        self.repository = RepositoryClient(self._transports[1])
 
     def port(self, name: str) -> int:
         """Give the port a server listens on; 0 for the learner, which listens nowhere."""
@@ -141,6 +144,8 @@ class System:
 
     def stop(self) -> None:
         """End everything, kindly first."""
+        for transport in self._transports:
+            transport.close()
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():

@@ -24,6 +24,11 @@ def check_gan_fit(
         NetworkMisfit: something does not fit; the words say what to change.
     """
     wanted = _say(sample_shape)
+    if len(generator.input) != 1:
+        raise NetworkMisfit(
+            f"{generator.name} takes {_say(generator.input)}, not latents, so it is no generator: "
+            "name the generator first, then the discriminator"
+        )
     if generator.input != (generator_dim,):
         raise NetworkMisfit(
             f"{generator.name} takes {_say(generator.input)} latents but generatorDim is "

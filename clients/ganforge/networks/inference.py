@@ -57,14 +57,12 @@ def infer(definition: NetworkDefinition) -> Inference:
     shape: Shape = definition.input
     shapes: list[Shape] = []
     tensors: Tensors = {}
+    _refuse_huge(shape, f"{definition.name}: takes")
     for position, module in enumerate(definition.modules):
         where = f"{definition.name}, module {position} ({module.type})"
         own, shape = _step(module, shape, where)
         tensors |= {f"{position}.{name}": tensor for name, tensor in own.items()}
-        if prod(shape) > MAX_ACTIVATION:
-            raise NetworkMisfit(
-                f"{where}: gives {_say(shape)}, more than {MAX_ACTIVATION} numbers a sample"
-            )
+        _refuse_huge(shape, f"{where}: gives")
         shapes.append(shape)
     found = Inference(tuple(shapes), tensors)
     if found.parameters > MAX_PARAMETERS:
@@ -72,6 +70,11 @@ def infer(definition: NetworkDefinition) -> Inference:
             f"{definition.name}: {found.parameters} parameters are more than {MAX_PARAMETERS}"
         )
     return found
+
+
+def _refuse_huge(shape: Shape, what: str) -> None:
+    if prod(shape) > MAX_ACTIVATION:
+        raise NetworkMisfit(f"{what} {_say(shape)}, more than {MAX_ACTIVATION} numbers a sample")
 
 
 def _step(module: Module, shape: Shape, where: str) -> tuple[Tensors, Shape]:

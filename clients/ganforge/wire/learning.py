@@ -78,9 +78,11 @@ class Heartbeat(WireModel):
     """The learner is alive; tells how far it is."""
 
     rank: int = Field(0, ge=0)
-    iteration: int = Field(0, ge=0, description="iterations done")
+    iteration: int = Field(0, ge=0, lt=2**53, description="iterations done")
     started: bool = Field(False, description="the trainer runs")
-    resume_iteration: int = Field(0, ge=0, description="iterations done when the attempt began")
+    resume_iteration: int = Field(
+        0, ge=0, lt=2**53, description="iterations done when the attempt began"
+    )
     command_seen: str | None = Field(
         None, max_length=16, description="the command already known: no need to answer early"
     )
@@ -105,9 +107,11 @@ class ProgressPush(WireModel):
     """Evenly spaced points of progress: iterations ``first, first + step, ...``."""
 
     rank: int = Field(0, ge=0)
-    seq: int = Field(ge=0, description="counts the pushes of this attempt and rank from 0")
-    first: int = Field(ge=0)
-    step: int = Field(1, ge=1)
+    seq: int = Field(
+        ge=0, lt=2**53, description="counts the pushes of this attempt and rank from 0"
+    )
+    first: int = Field(ge=0, lt=2**53)
+    step: int = Field(1, ge=1, lt=2**31)
     series: dict[str, list[float | None]] = Field(
         min_length=1, max_length=32, description="minibatchLoss and the extras, columns"
     )
@@ -140,7 +144,7 @@ class SnapshotNote(WireModel):
     """A snapshot was committed at the repository."""
 
     rank: int = Field(0, ge=0)
-    iteration: int = Field(ge=0, description="iterations done in the snapshot")
+    iteration: int = Field(ge=0, lt=2**53, description="iterations done in the snapshot")
     versions: dict[str, int] = Field(description="the new version of each network")
 
 
@@ -157,6 +161,6 @@ class Completion(WireModel):
 
     rank: int = Field(0, ge=0)
     outcome: Outcome
-    iteration: int = Field(ge=0, description="iterations done")
+    iteration: int = Field(ge=0, lt=2**53, description="iterations done")
     error: JobError | None = None
     permanent: bool = Field(False, description="another try would fail the same way")

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Request, Security
+from fastapi.security import HTTPBearer
 
 from ganforge.errors import BadInput, NotAllowed, NotAuthenticated
 
@@ -89,10 +91,14 @@ def token_of(request: Request) -> str:
     raise NotAuthenticated("a token is needed: set GANFORGE_TOKEN, or send Authorization: Bearer")
 
 
-def require(role: Role) -> Callable[[Request], Awaitable[Role]]:
+_BEARER = HTTPBearer(auto_error=False, description="GANFORGE_TOKEN, or the data folder's token")
+
+
+def require(role: Role) -> Callable[..., Awaitable[Role]]:
     """Make a dependency that lets only callers with ``role`` through."""
 
-    async def check(request: Request) -> Role:
+    # The scheme is there for OpenAPI's readers; the token is read by ``token_of``.
+    async def check(request: Request, scheme: Annotated[object, Security(_BEARER)]) -> Role:
         tokens: Tokens = request.app.state.tokens
         held = tokens.role_of(token_of(request))
         if role not in held.reach:

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
 from sqlalchemy import Connection, select
 
 from ganforge.errors import BadInput, UnknownName
@@ -46,6 +47,22 @@ def datasets(connection: Connection) -> dict[str, DatasetInfo]:
 
 def _current(column: Any) -> Any:
     return select(column).where(learners.c.is_current).order_by(learners.c.last_seen_ms.desc())
+
+
+def check_schemas(announced: Iterable[StrategyInfo]) -> None:
+    """Refuse strategies whose config could not be checked.
+
+    Raises:
+        BadInput: a strategy's schema is no JSON Schema.
+    """
+    for info in announced:
+        try:
+            Draft202012Validator.check_schema(info.config_schema)
+        except SchemaError as error:
+            raise BadInput(
+                f"strategy {info.name!r}: its config is described by no JSON Schema "
+                f"({error.message}): mend or remove the plug-in"
+            ) from error
 
 
 def unknown(kind: str, name: str, known: Iterable[str], pointer: str) -> UnknownName:

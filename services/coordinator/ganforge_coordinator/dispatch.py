@@ -4,7 +4,7 @@ import random
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, case, func, insert, select, update
 
 from ganforge.errors import Conflict, LeaseLost, NotFound
 from ganforge.wire.jobs import Desired
@@ -187,21 +187,34 @@ def _claimed_before(connection: Connection, learner_id: str, claim_key: str) -> 
 
 
 def _first_fitting(connection: Connection, learner: RowMapping) -> RowMapping | None:
-    datasets = [info["name"] for info in learner["datasets"]]
-    strategies = [info["name"] for info in learner["strategies"]]
-    fitting = (
+    fitting = _fitting(learner).with_for_update(skip_locked=True)
+    return connection.execute(fitting).mappings().one_or_none()
+
+
+def _fitting(learner: RowMapping) -> Select[Any]:
+    """Find the first job that waits for a learner like this one."""
+    return (
         select(jobs)
         .where(
             jobs.c.state == "QUEUED",
             jobs.c.run_after_ms <= now_ms(),
-            jobs.c.dataset.in_(datasets),
-            jobs.c.strategy.in_(strategies),
+            jobs.c.dataset.in_([info["name"] for info in learner["datasets"]]),
+            jobs.c.strategy.in_([info["name"] for info in learner["strategies"]]),
         )
         .order_by(jobs.c.priority.desc(), jobs.c.created_ms, jobs.c.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
     )
-    return connection.execute(fitting).mappings().one_or_none()
+
+
+def is_worth_claiming(connection: Connection, learner_id: str) -> bool:
+    """Tell, by reading alone, whether a claim would have an answer now.
+
+    A waiting learner looks again and again; were each look a claim, it would be a write.
+    """
+    row = connection.execute(select(learners).where(learners.c.id == learner_id)).mappings().one()
+    if not row["is_current"]:
+        return True  # the claim says so in words
+    return connection.execute(_fitting(row)).first() is not None
 
 
 def _begin_attempt(

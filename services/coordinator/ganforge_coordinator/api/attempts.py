@@ -2,7 +2,7 @@
 
 import asyncio
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from ganforge.wire.learning import (
@@ -20,7 +20,7 @@ from ganforge.wire.learning import (
     SnapshotNote,
 )
 from ganforge_chassis.problems import RESPONSES
-from ganforge_coordinator import dispatch, progress, signals, views
+from ganforge_coordinator import catalog, dispatch, progress, signals, views
 from ganforge_coordinator.api.deps import (
     LEARNER,
     READER,
@@ -43,6 +43,7 @@ def list_learners(parts: Parts) -> list[Learner]:
 @router.post("/learners", status_code=201, operation_id="registerLearner", dependencies=[LEARNER])
 def register(registration: Registration, parts: Parts) -> Registered:
     """Register a learner; what it held before it started anew is taken from it at once."""
+    catalog.check_schemas(registration.strategies)
     with parts.database.write() as connection:
         learner_id = dispatch.register(connection, registration)
     parts.signals.notify(signals.QUEUE)
@@ -62,7 +63,7 @@ def register(registration: Registration, parts: Parts) -> Registered:
     responses={204: {"description": "There is nothing to do"}},
 )
 async def claim(
-    learner_id: str, claim: Claim, parts: Parts, wait_seconds: WaitSeconds
+    learner_id: str, claim: Claim, request: Request, parts: Parts, wait_seconds: WaitSeconds
 ) -> Assignment | Response:
     """Claim a job; waits for one as long as ``Prefer: wait=`` says, 25 s at most."""
 
@@ -76,18 +77,26 @@ async def claim(
                 ack_ms=int(parts.settings.acknowledge_seconds * 1000),
             )
 
+    def worth_trying() -> bool:
+        with parts.database.read() as connection:
+            return dispatch.is_worth_claiming(connection, learner_id)
+
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
     with parts.signals.waiting(signals.QUEUE) as waiter:
-        while True:
-            assignment = await run_in_threadpool(try_once)
-            if assignment is not None:
-                parts.signals.notify(signals.of_job(assignment.job_id))
-                return assignment
+        assignment = await run_in_threadpool(try_once)
+        while assignment is None:
             left = deadline - loop.time()
             if left <= 0 or parts.stopping.is_set():
                 return Response(status_code=204)
             await waiter.wait(min(left, RECHECK_SECONDS))
+            # A job must not be leased to one that has hung up: it would rest until nobody beats.
+            if await request.is_disconnected():
+                return Response(status_code=204)
+            if await run_in_threadpool(worth_trying):
+                assignment = await run_in_threadpool(try_once)
+    parts.signals.notify(signals.of_job(assignment.job_id))
+    return assignment
 
 
 @router.post("/attempts/{attempt_id}/heartbeat", operation_id="heartbeat", dependencies=[LEARNER])
