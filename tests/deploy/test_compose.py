@@ -11,7 +11,7 @@ import yaml
 from ganforge.wire.jobs import JobState
 from tests.e2e.test_main_job import check_everything_is_there, digits
 from tests.support.postgres import PostgresServer
-from tests.support.system import LEARNER_TOKEN, TOKEN, System, until
+from tests.support.system import LEARNER_TOKEN, TOKEN, System
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("repository", "coordinator", "learner")
@@ -78,7 +78,7 @@ def test_the_commands_and_environment_of_the_compose_file_train_a_job(
                 | ({"GANFORGE_DATA": str(tmp_path)} if name == "learner" else {}),
             )
             system.until_ready(name)
-        until(lambda: bool(system.coordinator.learners()), "the learner has registered")
+        system.until_a_learner_is_there()
         job = system.coordinator.submit(digits(maxIterations=200))
         system.until_state(job.id, JobState.SUCCEEDED)
         check_everything_is_there(system, job.id, tmp_path)

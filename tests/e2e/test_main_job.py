@@ -11,8 +11,7 @@ from safetensors.torch import load_file
 from ganforge.networks import NetworkDefinition
 from ganforge.wire.jobs import JobAction, JobState, LearnJob
 from ganforge_learner import build_network
-from tests.support.postgres import PostgresServer
-from tests.support.system import System, running, until
+from tests.support.system import System
 
 pytestmark = pytest.mark.e2e
 
@@ -64,70 +63,57 @@ def check_everything_is_there(system: System, job_id: str, folder: Path) -> None
         assert Image.open(io.BytesIO(grid)).width > 100
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_a_job_is_trained_followed_and_fetched(
-    database: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    url = None
-    if database == "postgresql":
-        # Both services in one database, as docker-compose.yml has them.
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.new_database()
-    with running(tmp_path, coordinator_database=url, repository_database=url) as system:
-        until(lambda: bool(system.coordinator.learners()), "the learner has registered")
-        job = system.coordinator.submit(DIGITS)
-        events = list(system.coordinator.follow(job.id))
-        assert [event.id for event in events] == list(range(1, len(events) + 1))
-        states = [event.data["state"] for event in events if event.type == "state"]
-        assert states == ["QUEUED", "STARTING", "RUNNING", "SUCCEEDED"]
-        snapshots = [event.data["iteration"] for event in events if event.type == "snapshot"]
-        assert snapshots == list(range(0, ITERATIONS + 1, 100))
-        assert system.job(job.id).reason == "COMPLETED"
-        check_everything_is_there(system, job.id, tmp_path)
+def test_a_job_is_trained_followed_and_fetched(system: System, tmp_path: Path) -> None:
+    job = system.coordinator.submit(DIGITS)
+    events = list(system.coordinator.follow(job.id))
+    assert [event.id for event in events] == list(range(1, len(events) + 1))
+    states = [event.data["state"] for event in events if event.type == "state"]
+    assert states == ["QUEUED", "STARTING", "RUNNING", "SUCCEEDED"]
+    snapshots = [event.data["iteration"] for event in events if event.type == "snapshot"]
+    assert snapshots == list(range(0, ITERATIONS + 1, 100))
+    assert system.job(job.id).reason == "COMPLETED"
+    check_everything_is_there(system, job.id, tmp_path)
 
 
-def test_a_grid_can_be_fetched_while_the_job_still_trains(tmp_path: Path) -> None:
-    with running(tmp_path) as system:
-        job = system.coordinator.submit(digits(maxIterations=None))
-        for event in system.coordinator.follow(job.id):
-            if event.type == "snapshot" and event.data["iteration"] >= 300:
-                break
-        version = system.job(job.id).weights["DigitsGenerator"].version
-        assert system.repository.samples("DigitsGenerator", job.tag, version)[:4] == b"\x89PNG"
-        assert system.job(job.id).state is JobState.RUNNING
-        system.coordinator.steer(job.id, JobAction.STOP)
-        stopped = system.until_state(job.id, JobState.SUCCEEDED)
-        assert stopped.reason == "STOPPED_EARLY"
-        check_everything_is_there(system, job.id, tmp_path)
+def test_a_grid_can_be_fetched_while_the_job_still_trains(system: System, tmp_path: Path) -> None:
+    job = system.coordinator.submit(digits(maxIterations=None))
+    for event in system.coordinator.follow(job.id):
+        if event.type == "snapshot" and event.data["iteration"] >= 300:
+            break
+    version = system.job(job.id).weights["DigitsGenerator"].version
+    assert system.repository.samples("DigitsGenerator", job.tag, version)[:4] == b"\x89PNG"
+    assert system.job(job.id).state is JobState.RUNNING
+    system.coordinator.steer(job.id, JobAction.STOP)
+    stopped = system.until_state(job.id, JobState.SUCCEEDED)
+    assert stopped.reason == "STOPPED_EARLY"
+    check_everything_is_there(system, job.id, tmp_path)
 
 
-def test_a_paused_job_goes_on_exactly_where_it_was(tmp_path: Path) -> None:
-    with running(tmp_path) as system:
-        job = system.coordinator.submit(digits(maxIterations=3000))
-        system.until_iteration(job.id, 100)
-        system.coordinator.steer(job.id, JobAction.PAUSE)
-        paused = system.until_state(job.id, JobState.PAUSED)
-        system.coordinator.steer(job.id, JobAction.RESUME)
-        system.until_state(job.id, JobState.SUCCEEDED)
-        second = system.job(job.id).attempts[-1]
-        assert second.resume_iteration == paused.iteration
-        check_everything_is_there(system, job.id, tmp_path)
-        undisturbed = system.coordinator.submit(digits(maxIterations=3000))
-        system.until_state(undisturbed.id, JobState.SUCCEEDED)
-        for name in job.networks:
-            resumed_digest = system.repository.version(name, job.tag).digest
-            assert resumed_digest == system.repository.version(name, undisturbed.tag).digest
+def test_a_paused_job_goes_on_exactly_where_it_was(system: System, tmp_path: Path) -> None:
+    job = system.coordinator.submit(digits(maxIterations=1500))
+    system.until_iteration(job.id, 100)
+    system.coordinator.steer(job.id, JobAction.PAUSE)
+    paused = system.until_state(job.id, JobState.PAUSED)
+    system.coordinator.steer(job.id, JobAction.RESUME)
+    system.until_state(job.id, JobState.SUCCEEDED)
+    second = system.job(job.id).attempts[-1]
+    assert second.resume_iteration == paused.iteration
+    check_everything_is_there(system, job.id, tmp_path)
+    undisturbed = system.coordinator.submit(digits(maxIterations=1500))
+    system.until_state(undisturbed.id, JobState.SUCCEEDED)
+    for name in job.networks:
+        resumed_digest = system.repository.version(name, job.tag).digest
+        assert resumed_digest == system.repository.version(name, undisturbed.tag).digest
 
 
 def test_a_diverging_job_fails_with_its_iteration_and_keeps_the_last_good_snapshot(
-    tmp_path: Path,
+    system: System, tmp_path: Path
 ) -> None:
-    with running(tmp_path) as system:
-        job = system.coordinator.submit(digits(learningRate=1e30, storeInterval=1))
-        failed = system.until_state(job.id, JobState.FAILED)
-        assert failed.error is not None
-        assert failed.error.slug == "diverged"
-        assert failed.error.iteration is not None
-        assert "learningRate" in failed.error.detail
-        path = system.repository.pull("DigitsGenerator", job.tag, to=tmp_path / "good")
-        assert all(bool(torch.isfinite(tensor).all()) for tensor in load_file(path).values())
+    job = system.coordinator.submit(digits(learningRate=1e30, storeInterval=1))
+    failed = system.until_state(job.id, JobState.FAILED)
+    assert failed.error is not None
+    assert failed.error.slug == "diverged"
+    assert failed.error.iteration is not None
+    assert "learningRate" in failed.error.detail
+    path = system.repository.pull("DigitsGenerator", job.tag, to=tmp_path / "good")
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in load_file(path).values())

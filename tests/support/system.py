@@ -163,27 +163,37 @@ class System:
         """Show a job."""
         return self.coordinator.job(job_id)
 
+    def until(self, true: Callable[[], bool], what: str) -> None:
+        """Wait until something has happened; when it does not, tell what everybody has printed."""
+        try:
+            until(true, what)
+        except AssertionError as error:
+            logs = "".join(f"\n--- {name}\n{self.log(name)[-3000:]}" for name in self._processes)
+            raise AssertionError(f"{error}{logs}") from error
+
     def until_iteration(self, job_id: str, iteration: int) -> None:
         """Wait until a job has done so many iterations."""
-        until(lambda: self.job(job_id).iteration >= iteration, f"{job_id} at {iteration}")
+        self.until(lambda: self.job(job_id).iteration >= iteration, f"{job_id} at {iteration}")
 
     def until_state(self, job_id: str, *states: JobState) -> Job:
         """Wait until a job is in one of ``states``."""
-        until(lambda: self.job(job_id).state in states, f"{job_id} is {states}")
+        self.until(lambda: self.job(job_id).state in states, f"{job_id} is {states}")
         return self.job(job_id)
+
+    def until_a_learner_is_there(self) -> None:
+        """Wait until a learner has registered and can be given work."""
+        self.until(
+            lambda: any(learner.is_alive for learner in self.coordinator.learners()),
+            "a learner has registered",
+        )
 
 
 @contextmanager
-def running(folder: Path, *names: str, **options: object) -> Iterator[System]:
-    """Run the system, or the named parts of it, until the block ends."""
+def running(folder: Path, **options: object) -> Iterator[System]:
+    """Run the whole system until the block ends."""
     system = System(folder, **options)  # type: ignore[arg-type]
     try:
-        system.start(*(names or ("repository", "coordinator", "learner")))
+        system.start("repository", "coordinator", "learner")
         yield system
-    except BaseException:
-        for name in ("coordinator", "repository", "learner"):
-            if (folder / f"{name}.log").exists():
-                print(f"--- {name}\n{system.log(name)[-4000:]}")
-        raise
     finally:
         system.stop()
