@@ -36,6 +36,9 @@ def find_datasets(data: Path) -> dict[str, DatasetInfo]:
         files = idx_files(folder)
         if files is None:
             continue
+        if folder.name in found:
+            logger.warning("a folder has a built-in dataset's name: rename %s", folder)
+            continue
         try:
             told = files[0].stat()
             found[folder.name] = _describe(files[0], told.st_mtime_ns, told.st_size)
