@@ -34,5 +34,5 @@ def load(file: str | os.PathLike[str] | bytes, network: torch.nn.Module, name: s
     try:
         tensors = safetensors.torch.load(data)
         network.load_state_dict(tensors)
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, KeyError) as error:  # KeyError: no dtype of torch's
         raise BadWeights(f"{name}: the weights do not fit: {error}") from error
