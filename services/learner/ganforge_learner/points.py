@@ -74,7 +74,7 @@ def _read(column: list[float | torch.Tensor]) -> list[float]:
         stacked = torch.stack([torch.as_tensor(value).detach() for value in column])
         read: list[float] = stacked.to(torch.float64).cpu().tolist()
         return read
-    return [float(value) for value in column]
+    return [float(value.detach() if isinstance(value, torch.Tensor) else value) for value in column]
 
 
 def _first_broken(columns: dict[str, list[float]]) -> int | None:
