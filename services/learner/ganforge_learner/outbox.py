@@ -4,7 +4,6 @@ import logging
 import queue
 import random
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -92,11 +91,10 @@ class Outbox:
             except GanforgeError as error:
                 self._on_error(error)
                 return
+            except Exception as error:  # else whoever waits would wait for ever
+                logger.exception("what was to be sent could not be: report this")
+                self._on_error(GanforgeError(f"{type(error).__name__}: {error}"))
+                return
             with self._progress:
                 self._sent += 1
                 self._progress.notify_all()
-
-
-def pause_after_failure(seconds: float) -> None:
-    """Rest between two tries of something that failed, give or take a half."""
-    time.sleep(seconds * random.uniform(0.5, 1.0))
