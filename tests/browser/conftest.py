@@ -26,7 +26,8 @@ QUIET = (
 )
 
 
-@pytest.fixture(scope="session")
+# Not for the session: playwright's event loop would stay in the thread of all later tests.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
         pytest.skip("there is no chromium on PATH and CHROMIUM names none")

@@ -285,3 +285,9 @@ def test_a_long_run_is_drawn_at_once(site: Site, signed_in: Open) -> None:
     expect(page.locator("#chart canvas")).to_be_visible()
     page.get_by_text("Numbers as a table").click()
     expect(page.locator("#table-body tr").last).to_contain_text("99,999")
+
+
+def test_the_http_api_is_there_to_read_and_try(signed_in: Open) -> None:
+    page = signed_in("/docs").page
+    expect(page.locator("#operations-jobs-submitJob")).to_be_visible()
+    expect(page.get_by_role("button", name="Authorize")).to_be_visible()
