@@ -19,7 +19,11 @@ from ganforge_learner.settings import LearnerSettings
 from ganforge_repository.settings import RepositorySettings
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted(
+    page
+    for where in ("*.md", "docs/**/*.md", "clients/*.md", "services/*/*.md")
+    for page in ROOT.glob(where)
+)
 REFERENCE = (ROOT / "docs/reference.md").read_text()
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,6 +37,8 @@ def learner(server: str | None, until_stdin_ends: bool, **given: Any) -> None:
 
     SIGTERM or Ctrl-C gives the job in hand back with a snapshot; the second one ends at once.
     """
+    if find_spec("torch") is None:
+        raise click.UsageError("a learner needs torch: pip install 'ganforge[learner]'")
     logs.configure()
     settings = _settings(server or inherited("server"), given)
     agent = Agent(settings)
