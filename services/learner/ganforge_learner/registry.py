@@ -2,7 +2,7 @@
 
 import logging
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from ganforge.errors import UnknownName
 from ganforge_learner.strategies import GANLearningStrategy
@@ -16,14 +16,23 @@ BUILT_IN: dict[str, type[LearningStrategy]] = {"GANLearningStrategy": GANLearnin
 
 
 def strategies() -> dict[str, type[LearningStrategy]]:
-    """Give every strategy by name; a plug-in that cannot be imported is left out and logged."""
+    """Give every strategy by name; a plug-in that cannot be used is left out and logged."""
     found = dict(BUILT_IN)
     for point in entry_points(group=GROUP):
         try:
-            found.setdefault(point.name, point.load())
+            found.setdefault(point.name, _load(point))
         except Exception:  # a plug-in is anybody's code
-            logger.exception("a plug-in cannot be imported: fix it", extra={"name_": point.name})
+            logger.exception("a plug-in cannot be used: fix it", extra={"name_": point.name})
     return found
+
+
+def _load(point: EntryPoint) -> type[LearningStrategy]:
+    """Import a strategy, and see that it can be announced."""
+    strategy: type[LearningStrategy] = point.load()
+    if not issubclass(strategy, LearningStrategy):
+        raise TypeError(f"{point.value} is no LearningStrategy")
+    strategy.info(point.name)
+    return strategy
 
 
 def find_strategy(name: str) -> type[LearningStrategy]:
