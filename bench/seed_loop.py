@@ -1,17 +1,20 @@
-"""Iterations a second of the seed's job: our bare loop against one written as tutorials write it.
+"""Iterations a second of the seed's job: our bare loop against those people write by hand.
 
-Both train the built-in ``Generator`` and ``Discriminator`` with the seed's keys and do the same
+All train the built-in ``Generator`` and ``Discriminator`` with the seed's keys and do the same
 arithmetic. The tutorial's loop reads images through transforms and a DataLoader, makes its target
 tensors in every iteration, lets the discriminator gather gradients that nobody uses, and reads
-three losses an iteration. The loops take turns, the order swapped from round to round, so that
-what else the machine does falls on both.
+three losses an iteration. The eager loop is the same without the DataLoader and the reading: its
+images lie in memory as tensors and are drawn by index. The loops take turns, another one first in
+every round, so that what else the machine does falls on all of them.
 
-    python bench/seed_loop.py [--data DIR] [--iterations 1000] [--rounds 5] [--threads 1] [--json]
+    python3 run.py bench seed_loop [--data DIR] [--iterations 1000] [--rounds 5] [--threads 1]
+                                   [--json]
 """
 
 import argparse
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +30,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from ganforge.networks import BUILTIN
 from ganforge_learner import streams
+from ganforge_learner.dataset_files import idx_files
 from ganforge_learner.datasets import Dataset, load_dataset
 from ganforge_learner.networks import build_network, initialise
 from ganforge_learner.strategies import GANLearningStrategy
@@ -71,10 +75,7 @@ def our_loop(dataset: Dataset) -> Step:
 
 def tutorial_loop(dataset: Dataset) -> Step:
     """Set up the same training in a tutorial's words, and give its iteration."""
-    generator, discriminator = make_networks()
-    rate, momentum = SEED_JOB["learningRate"], SEED_JOB["momentum"]
-    generator_sgd = torch.optim.SGD(generator.parameters(), lr=rate, momentum=momentum)
-    discriminator_sgd = torch.optim.SGD(discriminator.parameters(), lr=rate, momentum=momentum)
+    iterate = hand_written_iteration()
     batches = endless(
         DataLoader(
             TutorialImages(to_pixels(dataset)),
@@ -83,10 +84,29 @@ def tutorial_loop(dataset: Dataset) -> Step:
             drop_last=True,
         )
     )
+
+    def step(i: int) -> list[float]:
+        real, _ = next(batches)
+        return [loss.item() for loss in iterate(real)]
+
+    return step
+
+
+def eager_loop(dataset: Dataset) -> Step:
+    """Set up the tutorial's training on tensors in memory, and give its iteration."""
+    iterate, size = hand_written_iteration(), (SEED_JOB["batchSize"],)
+    return lambda i: iterate(dataset.inputs[torch.randint(len(dataset), size)])
+
+
+def hand_written_iteration() -> Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]:
+    """Give what tutorials do with a minibatch."""
+    generator, discriminator = make_networks()
+    rate, momentum = SEED_JOB["learningRate"], SEED_JOB["momentum"]
+    generator_sgd = torch.optim.SGD(generator.parameters(), lr=rate, momentum=momentum)
+    discriminator_sgd = torch.optim.SGD(discriminator.parameters(), lr=rate, momentum=momentum)
     criterion = nn.BCELoss()
 
-    def step(i: int) -> tuple[int, float, float, float]:
-        real, _ = next(batches)
+    def iterate(real: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         size = real.size(0)
         valid, fake = torch.full((size, 1), 0.85), torch.full((size, 1), 0.15)
 
@@ -102,9 +122,9 @@ def tutorial_loop(dataset: Dataset) -> Step:
         loss = criterion(discriminator(made), valid)
         loss.backward()
         generator_sgd.step()
-        return i, loss.item(), real_loss.item(), fake_loss.item()
+        return loss, real_loss, fake_loss
 
-    return step
+    return iterate
 
 
 def make_networks() -> tuple[nn.Sequential, nn.Sequential]:
@@ -133,11 +153,19 @@ def to_pixels(dataset: Dataset) -> npt.NDArray[np.uint8]:
 
 
 def read_images(data: Path | None) -> Dataset:
-    """Read MNIST from a data folder; without one, make as much noise."""
-    if data is not None:
+    """Read MNIST from a data folder, or a folder of its files; without one, make noise."""
+    if data is not None and idx_files(data) is None:
         return load_dataset("MNIST", data)
+    if data is not None:
+        with tempfile.TemporaryDirectory(prefix="ganforge-bench-") as folder:
+            (Path(folder) / "datasets").mkdir()
+            (Path(folder) / "datasets" / "MNIST").symlink_to(data.resolve())
+            return load_dataset("MNIST", Path(folder))
     noise = torch.rand(10_000, 1, 28, 28, generator=torch.Generator().manual_seed(0)) * 2 - 1
     return Dataset("noise", noise, torch.zeros(10_000, dtype=torch.int64))
+
+
+LOOPS = {"ours": our_loop, "eager": eager_loop, "tutorial": tutorial_loop}
 
 
 def measure(step: Step, first: int, iterations: int) -> float:
@@ -149,31 +177,37 @@ def measure(step: Step, first: int, iterations: int) -> float:
 
 
 def compare(dataset: Dataset, *, iterations: int, rounds: int) -> dict[str, list[float]]:
-    """Measure both loops in every round, in turns; iterations per second by loop."""
-    loops = {"ours": our_loop(dataset), "tutorial": tutorial_loop(dataset)}
-    for step in loops.values():
+    """Measure all loops in every round, in turns; iterations per second by loop."""
+    steps = {name: make(dataset) for name, make in LOOPS.items()}
+    for step in steps.values():
         measure(step, 0, WARM_UP)
-    rates: dict[str, list[float]] = {name: [] for name in loops}
+    rates: dict[str, list[float]] = {name: [] for name in steps}
+    names = list(steps)
     for turn in range(rounds):
-        for name in sorted(loops, reverse=bool(turn % 2)):
+        start = turn % len(names)
+        for name in names[start:] + names[:start]:
             first = WARM_UP + turn * iterations
-            rates[name].append(measure(loops[name], first, iterations))
+            rates[name].append(measure(steps[name], first, iterations))
     return rates
 
 
 def summarise(rates: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Give median, lowest and highest of each loop, and of the ratio within the rounds."""
-    ratios = [a / b for a, b in zip(rates["ours"], rates["tutorial"], strict=True)]
+    """Give median, lowest and highest of each loop, and of the ratios within the rounds."""
+    ratios = {
+        f"ours/{name}": [a / b for a, b in zip(rates["ours"], rates[name], strict=True)]
+        for name in rates
+        if name != "ours"
+    }
     return {
         name: {"median": statistics.median(row), "low": min(row), "high": max(row)}
-        for name, row in {**rates, "ratio": ratios}.items()
+        for name, row in {**rates, **ratios}.items()
     }
 
 
 def read_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, help="a data folder with datasets/MNIST")
+    parser.add_argument("--data", type=Path, help="MNIST's IDX files, or a data folder")
     parser.add_argument("--iterations", type=int, default=1000, help="of each loop in a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
@@ -194,9 +228,9 @@ def main() -> None:
         return
     print(f"{dataset.name}, {arguments.rounds} rounds of {arguments.iterations} iterations each")
     for name, row in summary.items():
-        unit = "x" if name == "ratio" else "it/s"
+        unit = "x" if "/" in name else "it/s"
         spread = f"({row['low']:.2f} to {row['high']:.2f})"
-        print(f"{name:>9}: {row['median']:8.2f} {unit:4} {spread}")
+        print(f"{name:>13}: {row['median']:8.2f} {unit:4} {spread}")
 
 
 if __name__ == "__main__":
