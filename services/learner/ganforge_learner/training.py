@@ -1,5 +1,6 @@
 """The training loop: iterate, tell progress, take snapshots; knows no network and no loss."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -150,7 +151,8 @@ class _Meter:
     """Says when progress is due, and how fast the iterations were lately."""
 
     def __init__(self, iteration: int) -> None:
-        self._began = self._lap = self._told = time.monotonic()
+        self._began = self._lap = time.monotonic()
+        self._told = -math.inf  # the first iteration is told at once
         self._iteration = iteration
         self._rate: float | None = None
 
