@@ -138,11 +138,15 @@ class Coordinator:
 
     def expire(self, attempt_id: str) -> None:
         """Let a lease run out now."""
+        self.set_lease(attempt_id, -1)
+
+    def set_lease(self, attempt_id: str, milliseconds: int) -> None:
+        """Let a lease run out so long from now."""
         with self.database.write() as connection:
             connection.execute(
                 update(attempt_members)
                 .where(attempt_members.c.attempt_id == attempt_id)
-                .values(lease_until_ms=now_ms() - 1)
+                .values(lease_until_ms=now_ms() + milliseconds)
             )
 
     def forget_everything(self) -> None:

@@ -94,10 +94,10 @@ class PlainNetwork:
 
 def cross_entropy(p: Array, target: float) -> tuple[float, Array]:
     """Mean binary cross-entropy, and its slope; p is kept off 0 and 1, where the slope is 0."""
-    kept = np.clip(p, 1e-7, 1.0 - 1e-7)
+    kept = np.clip(p, 1e-12, 1.0 - 1e-7)
     loss = -np.mean(target * np.log(kept) + (1.0 - target) * np.log(1.0 - kept))
     slope = (-target / kept + (1.0 - target) / (1.0 - kept)) / p.size
-    return float(loss), np.where((p < 1e-7) | (p > 1.0 - 1e-7), 0.0, slope)
+    return float(loss), np.where((p < 1e-12) | (p > 1.0 - 1e-7), 0.0, slope)
 
 
 class PlainGAN:

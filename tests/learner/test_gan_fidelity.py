@@ -16,7 +16,7 @@ from tests.learner import plain
 from tests.learner.gans import SEED_JOB, images, perceptrons
 from tests.learner.plain import PlainGAN, Update, as_array, greatest_difference
 
-ITERATIONS = 150
+ITERATIONS = 120
 TOLERANCE = 1e-5
 
 METHODS: dict[str, tuple[dict[str, Any], Callable[[], Update]]] = {

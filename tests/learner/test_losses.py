@@ -1,11 +1,13 @@
 """Binary cross-entropy of probabilities: right inside, finite at the ends, honest about NaN."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganforge_learner.losses import EPSILON, binary_cross_entropy
+from ganforge_learner.losses import HIGHEST, LOWEST, binary_cross_entropy
 
 probabilities = st.lists(st.floats(1e-6, 1 - 1e-6), min_size=1, max_size=40)
 
@@ -26,13 +28,20 @@ def test_it_is_torchs_loss_with_torchs_slope(p: list[float], target: float) -> N
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_certainty_has_a_finite_loss_and_no_slope(dtype: torch.dtype) -> None:
-    for value in (0.0, 1.0):
+    for value, kept in ((0.0, LOWEST), (1.0, 1.0 - HIGHEST)):
         p = torch.full((16, 1), value, dtype=dtype, requires_grad=True)
         loss = binary_cross_entropy(p, 1.0 - value)
         loss.backward()  # type: ignore[no-untyped-call]
-        assert loss.item() == pytest.approx(-torch.log(torch.tensor(EPSILON)).item(), rel=0.02)
+        assert loss.item() == pytest.approx(-math.log(kept), rel=0.02)
         assert p.grad is not None
         assert not p.grad.any()
+
+
+def test_a_generator_that_is_found_out_still_has_a_slope_to_climb() -> None:
+    logit = torch.tensor([-25.0], requires_grad=True)
+    binary_cross_entropy(torch.sigmoid(logit), 0.85).backward()  # type: ignore[no-untyped-call]
+    assert logit.grad is not None
+    assert logit.grad.item() == pytest.approx(-0.85, rel=1e-3)
 
 
 @pytest.mark.parametrize("size", [1, 7, 16, 33])

@@ -5,12 +5,16 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import ValidationError
 
 from ganforge import digest
 from ganforge.errors import BadInput, UnknownName
 from ganforge.wire.datasets import DatasetInfo
 from ganforge_learner.idx import read_idx
+
+Bytes = npt.NDArray[np.uint8]
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +44,8 @@ def find_datasets(data: Path) -> dict[str, DatasetInfo]:
             logger.warning("a folder has a built-in dataset's name: rename %s", folder)
             continue
         try:
-            told = files[0].stat()
-            found[folder.name] = _describe(files[0], told.st_mtime_ns, told.st_size)
+            changed = tuple(file.stat().st_mtime_ns for file in files)
+            found[folder.name] = _describe(files, changed)
         except BadInput as error:
             logger.warning("a dataset is broken, so it is left out: %s", error.detail)
         except ValidationError:
@@ -50,18 +54,29 @@ def find_datasets(data: Path) -> dict[str, DatasetInfo]:
 
 
 @lru_cache(maxsize=64)
-def _describe(images_file: Path, modified_ns: int, size_bytes: int) -> DatasetInfo:
-    """Tell of a folder's dataset; looks again only when its file has changed."""
-    images = read_idx(images_file, 3)
-    size, height, width = images.shape
+def _describe(files: tuple[Path, Path], changed: tuple[int, ...]) -> DatasetInfo:
+    """Tell of a folder's dataset; looks again only when a file has changed."""
+    images, labels = read_images(files)
     return DatasetInfo(
-        name=images_file.parent.name,
-        input_shape=(1, height, width),
-        size=size,
-        classes=10,
-        digest=digest.of_bytes(images.tobytes()),
+        name=files[0].parent.name,
+        input_shape=(1, *images.shape[1:]),
+        size=len(images),
+        classes=int(labels.max()) + 1,
+        digest=digest.of_bytes(images.tobytes() + labels.tobytes()),
         value_range=VALUE_RANGE,
     )
+
+
+def read_images(files: tuple[Path, Path]) -> tuple[Bytes, Bytes]:
+    """Read a folder's images (N, H, W) and labels (N).
+
+    Raises:
+        BadInput: a file is broken, or there are not as many labels as images.
+    """
+    images, labels = read_idx(files[0], 3), read_idx(files[1], 1)
+    if len(images) != len(labels):
+        raise BadInput(f"{files[0].parent.name}: {len(images)} images but {len(labels)} labels")
+    return images, labels
 
 
 def idx_files(folder: Path) -> tuple[Path, Path] | None:

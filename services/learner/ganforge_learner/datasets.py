@@ -9,8 +9,13 @@ import numpy.typing as npt
 import torch
 
 from ganforge.errors import BadInput
-from ganforge_learner.dataset_files import DIGITS, VALUE_RANGE, idx_files, unknown_dataset
-from ganforge_learner.idx import read_idx
+from ganforge_learner.dataset_files import (
+    DIGITS,
+    VALUE_RANGE,
+    idx_files,
+    read_images,
+    unknown_dataset,
+)
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,7 @@ def load_dataset(name: str, data: Path) -> Dataset:
     files = idx_files(folder) if folder.is_dir() else None
     if files is None:
         raise unknown_dataset(name, data)
-    images = read_idx(files[0], 3)
-    labels = read_idx(files[1], 1)
-    if len(images) != len(labels):
-        raise BadInput(f"{name}: {len(images)} images but {len(labels)} labels")
+    images, labels = read_images(files)
     return _scaled(name, images, labels, highest=255.0)
 
 

@@ -2,8 +2,12 @@
 
 import torch
 
-EPSILON = 1e-7
-"""Probabilities are kept this far from 0 and 1; the least that float32 can tell from 1."""
+LOWEST, HIGHEST = 1e-12, 1.0 - 1e-7
+"""Probabilities are kept within these, away from log 0.
+
+The lower one is far out, since a generator whose samples are all found out has no other slope to
+climb; the upper one is the last that float32 can tell from 1.
+"""
 
 
 def binary_cross_entropy(probability_N: torch.Tensor, target: float) -> torch.Tensor:
@@ -19,6 +23,6 @@ def binary_cross_entropy(probability_N: torch.Tensor, target: float) -> torch.Te
     Returns:
         A scalar; finite also for p = 0 and p = 1.
     """
-    logit_N = torch.logit(probability_N, EPSILON)
+    logit_N = torch.logit(probability_N.clamp(LOWEST, HIGHEST))
     # -(t log p + (1 - t) log(1 - p)) with p = sigmoid(x): two small kernels in place of seven.
     return (torch.nn.functional.softplus(logit_N) - target * logit_N).mean()

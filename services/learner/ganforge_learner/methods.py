@@ -79,8 +79,11 @@ class Stepper(ABC):
 
     @torch.no_grad()
     def step(self) -> None:
-        """Step every parameter once; each must have a gradient."""
-        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        """Step every parameter once; one that took no part has a gradient of zero."""
+        gradients = [
+            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            for parameter in self._parameters
+        ]
         if self._l2:
             gradients = list(torch._foreach_add(gradients, self._parameters, alpha=self._l2))
         self._step(gradients, **self._slots)

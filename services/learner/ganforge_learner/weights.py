@@ -33,6 +33,20 @@ def load(file: str | os.PathLike[str] | bytes, network: torch.nn.Module, name: s
     data = file if isinstance(file, bytes) else Path(file).read_bytes()
     try:
         tensors = safetensors.torch.load(data)
-        network.load_state_dict(tensors)
-    except (SafetensorError, RuntimeError, KeyError) as error:  # KeyError: no dtype of torch's
-        raise BadWeights(f"{name}: the weights do not fit: {error}") from error
+    except (SafetensorError, KeyError) as error:  # KeyError: no dtype of torch's
+        raise BadWeights(f"{name}: the weights cannot be read: {error}") from error
+    wanted = {key: _kind(tensor) for key, tensor in network.state_dict().items()}
+    given = {key: _kind(tensor) for key, tensor in tensors.items()}
+    if wanted != given:
+        differing = [
+            f"{key} is {given.get(key, 'missing')} but must be {wanted.get(key, 'absent')}"
+            for key in sorted(wanted.keys() | given.keys())
+            if wanted.get(key) != given.get(key)
+        ]
+        raise BadWeights(f"{name}: the weights do not fit: {'; '.join(differing)}")
+    network.load_state_dict(tensors)
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    shape = "x".join(map(str, tensor.shape)) or "one number"
+    return f"{shape} of {str(tensor.dtype).removeprefix('torch.')}"

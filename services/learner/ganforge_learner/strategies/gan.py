@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganforge.errors import NetworkMisfit
 from ganforge.wire.config import GANConfig, LearnConfig
@@ -49,8 +49,8 @@ class GANLearningStrategy(LearningStrategy):
             secrets.randbits(31) if seed is None else seed, device=parameter.device
         )
         self._sampler = Sampler(dataset, self._config, self._streams.sampling, like=parameter)
-        self._g_parameters = list(self._generator.parameters())
-        self._d_parameters = list(self._discriminator.parameters())
+        self._g_parameters = _learnt(self._generator)
+        self._d_parameters = _learnt(self._discriminator)
         self._g_stepper = make_stepper(self._config, self._g_parameters)
         self._d_stepper = make_stepper(self._config, self._d_parameters)
         self._latents_shape = (self._config.batch_size, self._config.generator_dim)
@@ -153,10 +153,16 @@ class GANLearningStrategy(LearningStrategy):
                 f"the discriminator gives {_say(judged.shape[1:])} numbers a sample: it must give "
                 "one probability, from a Sigmoid"
             )
-        if bool(((judged < 0) | (judged > 1)).any()):
+        outside = bool(((judged < 0) | (judged > 1)).any())
+        last = _last_module(self._discriminator)
+        if outside or isinstance(last, _NO_PROBABILITY):
             raise NetworkMisfit(
-                "the discriminator gives numbers outside 0 to 1: it must give one probability, "
+                f"the discriminator ends in {type(last).__name__}: it must give one probability, "
                 "from a Sigmoid"
+            )
+        if self._config.batch_size == 1 and not self._judges_apart:
+            raise NetworkMisfit(
+                "BatchNorm has nothing to normalise over in a batch of one: set batchSize=2 or more"
             )
 
     @torch.no_grad()
@@ -171,6 +177,22 @@ class GANLearningStrategy(LearningStrategy):
         finally:
             self._discriminator.train()
         return judged
+
+
+_NO_PROBABILITY = (nn.Linear, nn.Conv2d, nn.Tanh, nn.ReLU, nn.LeakyReLU)
+
+
+def _last_module(network: nn.Module) -> nn.Module:
+    """Find what a network ends in, past modules that only give another shape."""
+    while isinstance(network, nn.Sequential) and len(network):
+        modules = [m for m in network if not isinstance(m, nn.Flatten | nn.Unflatten | nn.Identity)]
+        network = modules[-1] if modules else network[-1]
+    return network
+
+
+def _learnt(network: nn.Module) -> list[Tensor]:
+    """Give the parameters that are to be learnt: those that nobody has frozen."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def _say(shape: tuple[int, ...] | torch.Size) -> str:
