@@ -10,9 +10,9 @@ from fastapi.responses import StreamingResponse
 
 from ganforge.errors import BadInput
 from ganforge.wire.jobs import Job, JobAction, JobPage, JobState, LearnJob, ProgressSeries
+from ganforge_chassis.conditional import is_named
 from ganforge_chassis.problems import RESPONSES
 from ganforge_coordinator import columns, ledger, progress, signals, submission, views
-from ganforge_coordinator.api.conditional import is_named
 from ganforge_coordinator.api.deps import READER, SUBMITTER, JobId, Parts
 from ganforge_coordinator.job import Trigger
 
@@ -71,7 +71,7 @@ def show(
 ) -> Job:
     """Show a job: its state, its latest LearnProgress, its attempts, its weights."""
     told = _told(job_id, response, parts)
-    if is_named(response.headers["ETag"], if_none_match):
+    if is_named(response.headers["ETag"].strip('"'), if_none_match):
         response.status_code = 304
     return told
 

@@ -9,8 +9,8 @@ from ganforge.networks import NetworkDefinition
 from ganforge.wire.jobs import Name
 from ganforge.wire.weights import NetworkPage, NetworkSummary
 from ganforge_chassis import problems
+from ganforge_chassis.conditional import is_named, is_strongly_named
 from ganforge_repository import networks
-from ganforge_repository.api.conditional import is_named, is_strongly_named
 from ganforge_repository.api.deps import Db, NetworkName, reads, submits
 from ganforge_repository.api.paging import PageSize, PageToken, key_of, page
 

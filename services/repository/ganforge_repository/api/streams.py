@@ -9,7 +9,7 @@ from fastapi import HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 
 from ganforge.errors import BadInput
-from ganforge_repository.api.conditional import Unsatisfiable, is_named, wanted_range
+from ganforge_chassis.conditional import Unsatisfiable, is_named, wanted_range
 from ganforge_repository.blob_store import CHUNK_BYTES, BlobStore
 from ganforge_repository.checks import Check
 from ganforge_repository.upload import Received, Upload, too_large

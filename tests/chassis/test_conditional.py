@@ -1,6 +1,6 @@
 import pytest
 
-from ganforge_repository.api.conditional import (
+from ganforge_chassis.conditional import (
     Unsatisfiable,
     is_named,
     is_strongly_named,
