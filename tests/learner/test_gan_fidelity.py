@@ -282,6 +282,18 @@ def test_networks_that_do_not_fit_are_refused_in_words() -> None:
             GANLearningStrategy().setup({**SEED_JOB, **config}, images(), *networks)
 
 
+def test_a_batch_of_one_is_refused_only_where_it_cannot_be_normalised() -> None:
+    generator, discriminator = perceptrons()
+    config = {**SEED_JOB, "batchSize": 1, "seed": 1}
+    for judge in (nn.Dropout(0.3), nn.BatchNorm2d(1)):
+        strategy = GANLearningStrategy()
+        strategy.setup(config, images(), generator, nn.Sequential(judge, *discriminator))
+        strategy.process_iteration(0)
+    normalised = nn.Sequential(nn.BatchNorm1d(10), *generator)
+    with pytest.raises(NetworkMisfit, match="set batchSize=2 or more"):
+        GANLearningStrategy().setup(config, images(), normalised, discriminator)
+
+
 def test_an_empty_dataset_is_refused() -> None:
     empty = TensorDataset(torch.empty(0, 1, 6, 6), torch.empty(0))
     with pytest.raises(BadInput, match="the dataset is empty"):

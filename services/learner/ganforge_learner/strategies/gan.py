@@ -160,7 +160,8 @@ class GANLearningStrategy(LearningStrategy):
                 f"the discriminator ends in {type(last).__name__}: it must give one probability, "
                 "from a Sigmoid"
             )
-        if self._config.batch_size == 1 and not self._judges_apart:
+        modules = (*self._generator.modules(), *self._discriminator.modules())
+        if self._config.batch_size == 1 and any(isinstance(m, nn.BatchNorm1d) for m in modules):
             raise NetworkMisfit(
                 "BatchNorm has nothing to normalise over in a batch of one: set batchSize=2 or more"
             )
