@@ -25,6 +25,15 @@ def test_a_job_survives_the_death_of(victim: str, system: System, tmp_path: Path
     check_everything_is_there(system, job.id, tmp_path)
 
 
+def test_a_trainer_that_is_killed_while_it_starts_is_started_again(system: System) -> None:
+    first = system.trainer_pid()
+    system.kill("trainer")
+    job = system.coordinator.submit(digits(maxIterations=300))  # the learner sees it is gone
+    system.until(lambda: system.trainer_pid() not in (0, first), "another trainer starts")
+    system.kill("trainer")
+    system.until_state(job.id, JobState.SUCCEEDED)
+
+
 def test_a_learner_that_is_killed_takes_its_trainer_along(system: System) -> None:
     job = system.coordinator.submit(digits(maxIterations=400))
     system.until_iteration(job.id, 1)

@@ -130,9 +130,10 @@ class System:
         process.wait()
 
     def trainer_pid(self) -> int:
-        """Find the process that trains: the learner's child that has imported most."""
+        """Find the process that trains: the learner's child that has imported most; 0 if none."""
         children = psutil.Process(self._processes["learner"].pid).children()
-        return max(children, key=lambda child: child.memory_info().rss).pid
+        alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        return max(alive, key=lambda child: child.memory_info().rss).pid if alive else 0
 
     def signal(self, name: str, number: int) -> None:
         """Send a signal to a process."""

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 CLAIM_WAIT_SECONDS = 25.0
 TRAINER_PATIENCE_SECONDS = 120.0
+TRAINER_STARTS = 3
 REFRESH_SECONDS = 30.0
 """How often an idle learner looks for new datasets and tells the coordinator."""
 
@@ -114,7 +115,27 @@ class Agent:
             self._trainer = None
 
     def _warm_trainer(self) -> tuple[TrainerProcess, Ready]:
-        """Start a trainer and wait until it has imported everything and found its device."""
+        """Start a trainer and wait until it has imported everything and found its device.
+
+        One that dies on the way, killed for memory say, is started again; not for ever, since
+        one that cannot start at all would never be seen.
+
+        Raises:
+            BadInput: the device is not there.
+            TrainerDied: several died one after the other.
+        """
+        for attempt in range(1, TRAINER_STARTS + 1):
+            try:
+                return self._start_trainer()
+            except TrainerDied as error:
+                logger.warning(
+                    "a trainer did not start: see its output", extra={"attempt": attempt}
+                )
+                if attempt == TRAINER_STARTS or self._stopping.wait(attempt):
+                    raise TrainerDied(f"no trainer starts here: {error.detail}") from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _start_trainer(self) -> tuple[TrainerProcess, Ready]:
         settings = self._settings
         self._trainer = trainer = TrainerProcess(
             device=settings.device, threads=settings.threads, data=settings.data
@@ -123,7 +144,8 @@ class Agent:
         if isinstance(ready, Failed):
             raise BadInput(ready.detail)
         if not isinstance(ready, Ready):
-            raise TrainerDied("the trainer does not start: see its output above")
+            trainer.kill()
+            raise TrainerDied(f"the trainer was not ready after {TRAINER_PATIENCE_SECONDS:.0f} s")
         return trainer, ready
 
     def _register(self, ready: Ready) -> Registered:
