@@ -4,6 +4,7 @@ import logging
 import sys
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_REPEATED = {"color_message"}  # uvicorn's message once more, with colours
 
 
 class Facts(logging.Formatter):
@@ -13,7 +14,9 @@ class Facts(logging.Formatter):
         """Write one record."""
         line, newline, trace = super().format(record).partition("\n")
         facts = "".join(
-            f" {name}={value}" for name, value in vars(record).items() if name not in _PLAIN
+            f" {name}={value}"
+            for name, value in vars(record).items()
+            if name not in _PLAIN | _REPEATED
         )
         return f"{line}{facts}{newline}{trace}"
 
@@ -25,3 +28,6 @@ def configure(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # One line per request is the access log's business.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Every start looks whether the schema is up to date; that it is, is no news.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)

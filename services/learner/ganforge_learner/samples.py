@@ -60,5 +60,5 @@ def timelapse(frames: Sequence[bytes], *, milliseconds: int = 150) -> bytes:
 
 def _png(image: Image.Image, **options: object) -> bytes:
     out = io.BytesIO()
-    image.save(out, "PNG", optimize=True, **options)
+    image.save(out, "PNG", **options)
     return out.getvalue()
