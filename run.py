@@ -30,7 +30,8 @@ HELP = """usage: python3 run.py [--cuda] COMMAND [ARGUMENTS]
   docs    check that the documentation's links and commands are true
   setup   only install
 
-Any other command is handed to `ganforge`, as in: python3 run.py jobs list
+Any other command is handed to `ganforge`: learn, jobs, weights, sample and more, as in
+python3 run.py jobs list; `python3 run.py learn --help` and the like tell about each
 
   --cuda  install the CUDA build of torch (Linux: downloads about 3 GB); CPU otherwise
 """

@@ -54,6 +54,7 @@ class Transport:
         self._retries = retries
         headers = {"User-Agent": f"ganforge/{ganforge.__version__}"}
         if token:
+            _refuse_strange(token)
             headers["Authorization"] = f"Bearer {token}"
         self._http = httpx.Client(
             base_url=self.base_url,
@@ -152,6 +153,11 @@ class Transport:
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         why = str(error) or type(error).__name__
         return Unreachable(f"nobody answers at {self.base_url} ({why}): is the server running?")
+
+
+def _refuse_strange(token: str) -> None:
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise NotAuthenticated("the token has characters no token has: check GANFORGE_TOKEN")
 
 
 def error_of(response: httpx.Response) -> GanforgeError:

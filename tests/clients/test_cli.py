@@ -351,3 +351,28 @@ def test_without_click_one_sentence_says_what_to_install(tmp_path: Path) -> None
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert told.returncode == 2
     assert "pip install 'ganforge[cli]'" in told.stderr
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e400", "-Infinity"])
+def test_a_number_that_is_none_is_never_taken_for_not_given(
+    ganforge: CommandLine, number: str
+) -> None:
+    told = ganforge(*LEARN, f"learningRate={number}", "--detach")
+    assert told.code == 2
+    assert "learningRate" in sentence(told)
+
+
+@pytest.mark.parametrize("token", ["\u00fcnicode-token-0123456789", "two words-0123456789"])
+def test_a_token_that_cannot_be_one_is_told_without_showing_it(
+    ganforge: CommandLine, token: str
+) -> None:
+    told = ganforge("--token", token, "jobs", "list")
+    assert told.code == 4
+    assert "GANFORGE_TOKEN" in sentence(told)
+    assert token not in told.err
+
+
+def test_a_name_in_another_case_is_guessed(ganforge: CommandLine) -> None:
+    told = ganforge(*LEARN, "method=sgd", "--detach")
+    assert told.code == 2
+    assert "did you mean 'SGD'?" in sentence(told)

@@ -36,6 +36,15 @@ def test_a_taken_port_is_one_sentence_and_nothing_is_touched(tmp_path: Path) -> 
     assert not (tmp_path / "data").exists()
 
 
+def test_a_data_folder_in_use_is_not_used_twice(tmp_path: Path) -> None:
+    again = ("up", "--port", "0", "--data", "data")
+    with up(tmp_path, learners=0), command(*again, folder=tmp_path) as second:
+        code, out, err = second.end()
+    assert code == 6
+    assert out == ""
+    assert "is in use by another ganforge up or demo" in err
+
+
 @pytest.mark.e2e
 def test_sigterm_gives_the_job_back_and_ends_the_learners(tmp_path: Path) -> None:
     with up(tmp_path) as running, running.client() as client:

@@ -53,6 +53,8 @@ def tell(sentence: str, code: int) -> int:
 def tell_usage(error: click.UsageError) -> int:
     """Say what is wrong with a command line, and where its help is."""
     words = error.format_message()
-    sentence = (words[:1].lower() + words[1:]).rstrip(".")
+    first = words.split(" ", 1)[0]
+    # A sentence of click's begins with a capital; a name that begins one keeps its own.
+    sentence = (words[:1].lower() + words[1:] if first.isalpha() else words).rstrip(".")
     command = error.ctx.command_path if error.ctx is not None else "ganforge"
     return tell(f"{sentence}   (see: {command} --help)", USAGE)

@@ -1,5 +1,6 @@
 """``ganforge jobs``: list, show, watch and steer learn jobs."""
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from ganforge.cli.output import age, say, show_items, show_json, show_table
 if TYPE_CHECKING:
     from ganforge.client import Client
     from ganforge.wire.jobs import Job
+    from ganforge.wire.progress import LearnProgress
 
 STATES = ("QUEUED", "STARTING", "RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CANCELLED")
 
@@ -66,7 +68,7 @@ def show(client: "Client", job_id: str, as_json: bool) -> None:
     job = client.jobs.get(job_id)
     if as_json:
         return show_json(job)
-    losses = "" if job.progress is None else f"{job.progress.minibatch_loss} {job.progress.extra}"
+    losses = "" if job.progress is None else _losses(job.progress)
     rows: list[tuple[str, object]] = [
         ("job", job.id),
         ("name", job.name),
@@ -75,10 +77,10 @@ def show(client: "Client", job_id: str, as_json: bool) -> None:
         ("networks", ",".join(job.networks)),
         ("dataset", job.dataset),
         ("iteration", f"{job.iteration:,}"),
-        ("of", job.max_iterations),
+        ("of", None if job.max_iterations is None else f"{job.max_iterations:,}"),
         ("losses", losses),
         ("age", age(job.created_at)),
-        *(("config", f"{key}={value}") for key, value in job.config.items()),
+        *(("config", f"{key}={json.dumps(value)}") for key, value in job.config.items()),
         *(("weights", f"{name}@{at.tag}:{at.version}") for name, at in job.weights.items()),
         *(
             ("attempt", f"{attempt.epoch} on {attempt.learner}: {attempt.state}")
@@ -89,6 +91,13 @@ def show(client: "Client", job_id: str, as_json: bool) -> None:
         if value not in (None, ""):
             click.echo(f"{head:<10} {value}")
     return None
+
+
+def _losses(progress: "LearnProgress") -> str:
+    told = {"minibatchLoss": progress.minibatch_loss, **progress.extra}
+    return "  ".join(
+        f"{name} {'not finite' if loss is None else f'{loss:.3f}'}" for name, loss in told.items()
+    )
 
 
 @jobs.command()

@@ -1,8 +1,9 @@
 """Config as people type it: ``key=value``."""
 
 import json
+import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -29,11 +30,16 @@ def value(text: str) -> Any:
     if (boolean := _BOOLEANS.get(text.lower())) is not None:
         return boolean
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except ValueError:
         return text
 
 
-def _refuse(constant: str) -> Any:
+def _finite(number: str) -> float:
+    # 1e400 is JSON, and Python reads it as infinite.
+    return float(number) if math.isfinite(float(number)) else _refuse(number)
+
+
+def _refuse(constant: str) -> NoReturn:
     # Python reads NaN and Infinity, which are no JSON and which no server would take.
     raise ValueError(constant)

@@ -87,7 +87,10 @@ def pull(client: "Client", what: Reference, out: Path | None, as_json: bool) -> 
 @with_client
 def push(client: "Client", what: Reference, file: Path, as_json: bool) -> None:
     """Bring a safetensors file as the next version of a tag."""
-    _show(client.weights.push(what.network, file, tag=_tag(what, plain=True)), as_json)
+    pushed = client.weights.push(what.network, file, tag=_tag(what, plain=True))
+    if pushed.nonfinite_count:
+        say(f"warning: {pushed.nonfinite_count} of its numbers are NaN or infinite")
+    _show(pushed, as_json)
 
 
 @weights.command()
@@ -113,6 +116,9 @@ def promote(client: "Client", source: Reference, target: str, as_json: bool) -> 
 @with_client
 def diff(client: "Client", what: Reference, other: str, as_json: bool) -> None:
     """Tell tensor by tensor how another version of the tag differs; the latest by default."""
+    other = other.removeprefix(f"{what.network}@{_tag(what)}:")
+    if not other.isdigit() and other != LATEST:
+        raise click.UsageError(f"{other}: give another version of {what}, as in 7 or latest")
     found = client.weights.diff(what.network, tag=_tag(what), a=what.version, b=other)
     if as_json:
         return show_json(found)

@@ -1,10 +1,11 @@
 """Learn jobs: what people submit and what they are told of it."""
 
+import math
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ganforge.wire.model import WireModel
 from ganforge.wire.progress import LearnProgress
@@ -67,6 +68,15 @@ class LearnJob(WireModel):
     name: str | None = Field(None, min_length=1, max_length=200, description="a name for people")
     target_count: int = Field(1, ge=1, le=64, description="how many learners work on it")
     priority: int = Field(0, ge=-100, le=100, description="higher is claimed first")
+
+    @field_validator("config")
+    @classmethod
+    def _finite(cls, config: dict[str, Any]) -> dict[str, Any]:
+        for key, value in config.items():
+            # JSON has no such numbers: they would arrive as null, and mean the default.
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{key}: {value} is no number to learn with")
+        return config
 
 
 class JobError(WireModel):

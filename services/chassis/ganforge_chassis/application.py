@@ -11,6 +11,7 @@ import ganforge
 from ganforge_chassis import docs, health, problems
 from ganforge_chassis.body_limit import BodyLimit
 from ganforge_chassis.database import Database
+from ganforge_chassis.measuring import Measuring
 from ganforge_chassis.tokens import Tokens
 
 
@@ -75,4 +76,5 @@ def create(
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.include_router(health.router)
     docs.install(app)
+    app.add_middleware(Measuring, registry=app.state.metrics)
     return app

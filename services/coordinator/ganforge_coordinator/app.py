@@ -9,6 +9,7 @@ from ganforge_chassis.database import Database
 from ganforge_coordinator import dispatch
 from ganforge_coordinator.api import attempts, catalog, events, jobs, pages, samples, session
 from ganforge_coordinator.api.deps import Service
+from ganforge_coordinator.census import Census
 from ganforge_coordinator.reaper import Reaper
 from ganforge_coordinator.settings import CoordinatorSettings
 from ganforge_coordinator.web.assets import Assets
@@ -51,6 +52,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
         max_body_bytes=MAX_BODY_BYTES,
     )
     app.state.service = service
+    app.state.metrics.register(Census(database))
     # Events before jobs: both live below /v1/jobs/{id}.
     for api in (events, jobs, attempts, catalog, session, samples, pages):
         app.include_router(api.router)

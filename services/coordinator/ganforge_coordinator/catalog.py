@@ -94,11 +94,21 @@ def checked_config(config: dict[str, Any], schema: dict[str, Any]) -> dict[str, 
     return {**defaults, **config}
 
 
+def _in_words(error: Any) -> str:
+    """Say what is wrong with one value, and for a name which was probably meant."""
+    told = str(error.message)
+    if error.validator == "enum" and isinstance(error.instance, str):
+        by_case = {str(name).upper(): name for name in error.validator_value}
+        near = get_close_matches(error.instance.upper(), by_case, n=1)
+        told += f"; did you mean {by_case[near[0]]!r}?" if near else ""
+    return told
+
+
 def _bad_values(errors: list[Any]) -> BadInput:
     told = [
         {
             "pointer": pointer(["config", *error.path]),
-            "detail": (error.context[0].message if error.context else error.message),
+            "detail": _in_words(error.context[0] if error.context else error),
         }
         for error in errors
     ]

@@ -55,11 +55,13 @@ class Agent:
         Raises:
             GanforgeError: the coordinator refuses this learner: a wrong token, a name in use.
         """
-        scratch = self._settings.data / "learner" / self._settings.name
-        shutil.rmtree(scratch, ignore_errors=True)
+        logger.info("starting", extra={"coordinator": self._settings.coordinator_url})
         try:
             _, ready = self._warm_trainer()
             registered, registered_at = self._register(ready), time.monotonic()
+            # Only now that the name is ours: another learner's files may have been there.
+            scratch = self._settings.data / "learner" / self._settings.name
+            shutil.rmtree(scratch, ignore_errors=True)
             facts = {"learner": self._settings.name, "device": ready.device}
             logger.info("ready for jobs", extra=facts)
             while not self._stopping.is_set():

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from ganforge.cli import exits
+
+NAME_TAKEN = exits.CONFLICT
 LONGEST_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 60.0
 """A learner that ran for so long may crash again before it counts as one that cannot start."""
@@ -79,6 +82,9 @@ class LearnerProcess:
             began = time.monotonic()
             code = self._run_once()
             if self._stopping.is_set() or code is None:
+                return
+            if code == NAME_TAKEN:
+                self._say(f"{self.name}: another learner has this name, so it is not started again")
                 return
             pause = 1.0 if time.monotonic() - began > HEALTHY_SECONDS else pause
             self._say(f"{self.name} ended ({_reason(code)}), starting it again; see {self.log}")

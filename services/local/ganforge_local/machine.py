@@ -1,16 +1,36 @@
 """One machine: a server and its learners, started and ended in the right order."""
 
+import fcntl
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
+from ganforge.errors import Conflict
 from ganforge_local.learners import LearnerProcess
 from ganforge_local.server import LocalServer
 
 PATIENCE_SECONDS = 60.0
 """How long learners may take to hand their jobs back; then their leases run out instead."""
+
+
+def _lock(data: Path) -> IO[bytes]:
+    """Take the data folder for this process; the system gives it back however the process ends.
+
+    Raises:
+        Conflict: another machine runs on it.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    file = (data / "lock").open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise Conflict(
+            f"{data} is in use by another ganforge up or demo: end that, or take another --data"
+        ) from error
+    return file
 
 
 class Machine:
@@ -33,6 +53,7 @@ class Machine:
         learners: int,
         say: Callable[[str], None],
     ) -> None:
+        self._lock = _lock(data)
         self.server = LocalServer(listening, data)
         self.learners = [
             LearnerProcess(
@@ -54,6 +75,7 @@ class Machine:
                 learner.kill()
                 learner.join()
         self.server.stop()
+        self._lock.close()
 
     def hurry(self) -> None:
         """Let a ``stop`` that is under way, or comes, end at once."""
