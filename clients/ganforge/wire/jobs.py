@@ -67,6 +67,9 @@ class LearnJob(WireModel):
     )
     name: str | None = Field(None, min_length=1, max_length=200, description="a name for people")
     target_count: int = Field(1, ge=1, le=64, description="how many learners work on it")
+    target_filter: str | dict[str, Any] | None = Field(
+        None, description="which learners may work on it; this version takes none"
+    )
     priority: int = Field(0, ge=-100, le=100, description="higher is claimed first")
 
     @field_validator("config")

@@ -36,6 +36,8 @@ def check(
     """
     if job.target_count != 1:
         raise BadInput("targetCount: this version gives a job to one learner; leave it at 1")
+    if job.target_filter is not None:
+        raise BadInput("targetFilter: this version gives a job to any learner; leave it out")
     config = _check_config(connection, job)
     known = catalog.datasets(connection)
     if known and job.dataset not in known:
@@ -128,7 +130,7 @@ def enter(
     """Put a checked job into the queue."""
     job_id = "job-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
     values = {
-        **job.model_dump(mode="python", by_alias=False, exclude={"config"}),
+        **job.model_dump(mode="python", by_alias=False, exclude={"config", "target_filter"}),
         "id": job_id,
         "config": config,
         "strategy": config["strategy"],
