@@ -265,6 +265,16 @@ def test_networks_are_checked_at_the_repository(start: Start, repository_url: st
             coordinator.submit(dataset="digits")
         with pytest.raises(BadInput, match="a generator and a discriminator"):
             coordinator.submit(networks=["Generator"])
+        with pytest.raises(UnknownName, match="nowhere"):
+            coordinator.submit(config={"initTag": "nowhere"})
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_coordinator_the_repository_does_not_let_in_still_takes_jobs(
+    start: Start, repository_url: str
+) -> None:
+    with start(repository_url=repository_url, repository_token="not-the-token-0123") as coordinator:
+        assert coordinator.client.submit(a_job()).state is JobState.QUEUED
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -1,13 +1,20 @@
 """Submitting a learn job: everything that can be wrong with it is said now, not later."""
 
 import json
+import logging
 import secrets
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
 from ganforge import digest
-from ganforge.errors import BadInput, IdempotencyKeyReused, NotFound, UnknownName, Unreachable
+from ganforge.errors import (
+    BadInput,
+    GanforgeError,
+    IdempotencyKeyReused,
+    NotFound,
+    UnknownName,
+)
 from ganforge.networks import NetworkDefinition, check_gan_fit
 from ganforge.repository import RepositoryClient
 from ganforge.wire.jobs import Desired, JobState, LearnJob
@@ -16,6 +23,8 @@ from ganforge_chassis.database import take_turns
 from ganforge_coordinator import catalog, ledger
 from ganforge_coordinator.db.models import idempotency_keys, jobs
 from ganforge_coordinator.ledger import JobRow
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_STRATEGY = "GANLearningStrategy"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, without look-alikes
@@ -43,7 +52,7 @@ def check(
     if known and job.dataset not in known:
         raise catalog.unknown("dataset", job.dataset, known, "/dataset")
     if repository is not None:
-        definitions = _find_networks(job.networks, repository)
+        definitions = _find_networks(job.networks, config.get("initTag"), repository)
         dataset = known.get(job.dataset)
         if definitions and dataset and config["strategy"] == DEFAULT_STRATEGY:
             _check_fit(definitions, config, dataset.input_shape)
@@ -62,14 +71,21 @@ def _check_config(connection: Connection, job: LearnJob) -> dict[str, Any]:
     return config
 
 
-def _find_networks(names: list[str], repository: RepositoryClient) -> list[NetworkDefinition]:
-    """Find the networks; none when the repository is away."""
+def _find_networks(
+    names: list[str], init_tag: str | None, repository: RepositoryClient
+) -> list[NetworkDefinition]:
+    """Find the networks and the weights to start from; none when the repository does not answer."""
     try:
         found = [repository.network(name) for name in names]
-    except Unreachable:
-        return []
+        if init_tag is not None:
+            for name in names:
+                repository.version(name, init_tag)
     except NotFound as error:
         raise UnknownName(error.detail, **error.members) from error
+    except GanforgeError as error:
+        # Whatever is wrong there is the operator's business, not the submitter's.
+        logger.warning("networks go unchecked: see to the repository", extra={"why": error.detail})
+        return []
     return [NetworkDefinition.model_validate(summary.definition) for summary in found]
 
 
