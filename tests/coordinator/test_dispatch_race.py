@@ -117,7 +117,7 @@ def test_claims_cancels_and_restarts_of_learners_at_once_leave_no_half_state(
 
 
 # On SQLite one writer comes after the other, so there is no such race.
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("running_coordinator", ["postgresql"], indirect=True)
 def test_a_heartbeat_that_came_in_time_wins_over_a_reaper_that_looked_too_early(
     coordinator: Coordinator, in_thread: InThread
 ) -> None:
