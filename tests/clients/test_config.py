@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ganforge.wire.config import GANConfig, LearnConfig, Method, Sampling
+from ganforge.wire.config import LearnConfig, Method, Sampling
+from ganforge.wire.strategies import GANConfig
 
 SEED_JOB = {
     "generatorDim": 10,

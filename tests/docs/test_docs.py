@@ -13,7 +13,7 @@ import pytest
 from ganforge.cli.application import cli
 from ganforge.errors import BY_SLUG
 from ganforge.networks import NetworkDefinition, infer
-from ganforge.wire.config import GANConfig
+from ganforge.wire.strategies import GANConfig
 from ganforge_coordinator.settings import CoordinatorSettings
 from ganforge_learner.settings import LearnerSettings
 from ganforge_repository.settings import RepositorySettings

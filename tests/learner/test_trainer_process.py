@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ganforge.networks import BUILTIN
-from ganforge.wire.config import GANConfig
+from ganforge.wire.strategies import GANConfig
 from ganforge_learner.messages import (
     Begin,
     Failed,

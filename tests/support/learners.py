@@ -3,9 +3,9 @@
 import uuid
 from typing import Any
 
-from ganforge.wire.config import GANConfig
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.learning import Registration, StrategyInfo
+from ganforge.wire.strategies import GANConfig
 
 MNIST = DatasetInfo(name="MNIST", input_shape=(1, 28, 28), size=10_000, classes=10)
 DIGITS = DatasetInfo(name="digits", input_shape=(1, 8, 8), size=1_797, classes=10)

@@ -23,6 +23,8 @@ class Sampling(StrEnum):
     UNIFORM = "UNIFORM"
     SEQUENTIAL = "SEQUENTIAL"
     PERMUTATION = "PERMUTATION"
+    WEIGHTED = "WEIGHTED"
+    UNIFORMCLASS = "UNIFORMCLASS"
 
 
 class DecayType(StrEnum):
@@ -76,15 +78,46 @@ class LearnConfig(WireModel):
         None, ge=1, description="iterations between two pushes of several learners"
     )
     store_interval: int = Field(1000, ge=1, description="iterations between two snapshots")
-
-
-class GANConfig(LearnConfig):
-    """The keys of GANLearningStrategy."""
-
-    generator_dim: int = Field(10, ge=1, le=65_536, description="how many latents a sample has")
-    target_real: float = Field(
-        0.85, ge=0, le=1, description="what the discriminator is to say of real samples"
+    train_set: str | None = Field(
+        None,
+        pattern=r"^\d+-\d+(,\d+-\d+)*$",
+        description="which samples to train on: ranges without their ends, as 0-8000,9000-9500",
     )
-    target_fake: float = Field(
-        0.15, ge=0, le=1, description="what the discriminator is to say of fake samples"
+    sampling_ranges: str | None = Field(
+        None,
+        pattern=r"^\d+-\d+(,\d+-\d+)*$",
+        description="WEIGHTED: ranges of samples that leave out their ends; one for each weight",
+    )
+    sampling_weights: tuple[float, ...] = Field(
+        (),
+        max_length=1000,
+        description="WEIGHTED: how often each of samplingRanges is drawn, in proportion",
+    )
+    fixed: tuple[str, ...] = Field(
+        (),
+        max_length=1000,
+        description="networks and modules that are not trained: Discriminator, or Discriminator.0",
+    )
+    nan_retry: int = Field(
+        0,
+        ge=0,
+        le=100,
+        alias="NaNretry",
+        description="how many times to go back to the last snapshot after a loss that is not "
+        "finite; 0 fails the job",
+    )
+    minibatch_loss_threshold: float | None = Field(
+        None,
+        description="stop when minibatchLoss fell by less than this over thresholdWindow points",
+    )
+    threshold_window: int = Field(
+        10, ge=1, le=100_000, description="points of progress that minibatchLossThreshold looks at"
+    )
+    eval_interval: int | None = Field(
+        None,
+        ge=1,
+        description="iterations between two evaluations of the generator; none when absent",
+    )
+    stop_on_collapse: bool = Field(
+        False, description="end the job when the generator has collapsed, with what it had learnt"
     )

@@ -9,9 +9,9 @@ from jsonschema.exceptions import SchemaError
 from sqlalchemy import Connection, select
 
 from ganforge.errors import BadInput, UnknownName
-from ganforge.wire.config import GANConfig
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.learning import StrategyInfo
+from ganforge.wire.strategies import GANConfig
 from ganforge_chassis.problems import pointer
 from ganforge_coordinator.db.models import learners
 

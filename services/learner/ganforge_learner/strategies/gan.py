@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.errors import NetworkMisfit
-from ganforge.wire.config import GANConfig, LearnConfig
+from ganforge.wire.config import LearnConfig
+from ganforge.wire.strategies import GANConfig
 from ganforge_learner.losses import binary_cross_entropy
 from ganforge_learner.methods import make_stepper
 from ganforge_learner.networks import takes_samples_apart
