@@ -155,7 +155,7 @@ def test_a_snapshot_is_a_copy() -> None:
 @pytest.mark.parametrize("sampling", ["SEQUENTIAL", "PERMUTATION"])
 def test_every_sample_is_drawn_once_before_any_is_drawn_again(sampling: str) -> None:
     run = Run({"sampling": sampling, "batchSize": 15})
-    drawn = torch.cat([run.strategy._sampler.draw() for _ in range(6)])
+    drawn = torch.cat([run.strategy._sampler.draw().inputs for _ in range(6)])
     wanted = images().tensors[0]
     assert len({tuple(row) for row in drawn.flatten(1).tolist()}) == len(wanted)
     if sampling == "SEQUENTIAL":
@@ -165,8 +165,8 @@ def test_every_sample_is_drawn_once_before_any_is_drawn_again(sampling: str) -> 
 def test_a_minibatch_may_be_larger_than_the_dataset() -> None:
     for sampling in ("UNIFORM", "SEQUENTIAL", "PERMUTATION"):
         run = Run({"sampling": sampling, "batchSize": 200})
-        assert run.strategy._sampler.draw().shape == (200, 1, 6, 6)
-        assert run.strategy._sampler.draw().shape == (200, 1, 6, 6)
+        assert run.strategy._sampler.draw().inputs.shape == (200, 1, 6, 6)
+        assert run.strategy._sampler.draw().inputs.shape == (200, 1, 6, 6)
 
 
 def test_streams_of_different_purposes_and_neighbouring_seeds_are_unrelated() -> None:

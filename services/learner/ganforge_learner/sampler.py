@@ -1,7 +1,7 @@
 """Minibatches: drawn by index from a dataset that lies whole on the device."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,8 +12,20 @@ from ganforge.wire.config import LearnConfig, Sampling
 from ganforge_learner.datasets import Dataset
 
 
+class Batch(NamedTuple):
+    """A minibatch.
+
+    Attributes:
+        inputs: samples in the networks' dtype, shape (N, *sample_shape).
+        classes: int64 (N), or None when the dataset has no classes.
+    """
+
+    inputs: Tensor
+    classes: Tensor | None
+
+
 class Sampler:
-    """Draws minibatches of inputs.
+    """Draws minibatches.
 
     UNIFORM draws with replacement; SEQUENTIAL goes through the dataset in order, again and
     again; PERMUTATION likewise, in an order drawn anew every time around.
@@ -34,7 +46,9 @@ class Sampler:
     ) -> None:
         if len(dataset) == 0:
             raise BadInput("the dataset is empty")
-        self._inputs = _inputs_of(dataset).to(device=like.device, dtype=like.dtype)
+        inputs, classes = _tensors_of(dataset)
+        self._inputs = inputs.to(device=like.device, dtype=like.dtype)
+        self._classes = None if classes is None else classes.to(like.device)
         self._sampling = config.sampling
         self._batch_size = config.batch_size
         self._stream = stream
@@ -46,9 +60,11 @@ class Sampler:
         """One sample's shape."""
         return self._inputs.shape[1:]
 
-    def draw(self) -> Tensor:
-        """Draw the next minibatch, shape (batchSize, *sample_shape)."""
-        return self._inputs[self._next_indices()]
+    def draw(self) -> Batch:
+        """Draw the next minibatch, of batchSize samples."""
+        indices = self._next_indices()
+        classes = None if self._classes is None else self._classes[indices]
+        return Batch(self._inputs[indices], classes)
 
     def _next_indices(self) -> Tensor:
         count, size = len(self._inputs), self._batch_size
@@ -86,11 +102,22 @@ class Sampler:
         self._order = None if order is None else order.to(self._inputs.device)
 
 
-def _inputs_of(dataset: Any) -> Tensor:
+def _tensors_of(dataset: Any) -> tuple[Tensor, Tensor | None]:
+    """Give all inputs (N, ...) and, when the targets are classes, those as int64 (N)."""
     match dataset:
         case Dataset():
-            return dataset.inputs
-        case TensorDataset():
-            return dataset.tensors[0]
+            return dataset.inputs, dataset.targets
+        case TensorDataset(tensors=(inputs,)):
+            return inputs, None
+        case TensorDataset(tensors=(inputs, targets, *_)):
+            return inputs, _classes_of(targets)
         case _:
-            return torch.stack([torch.as_tensor(dataset[i][0]) for i in range(len(dataset))])
+            samples = [dataset[i] for i in range(len(dataset))]
+            inputs = torch.stack([torch.as_tensor(sample[0]) for sample in samples])
+            return inputs, _classes_of(torch.stack([torch.as_tensor(s[1]) for s in samples]))
+
+
+def _classes_of(targets: Tensor) -> Tensor | None:
+    """Give targets as classes; None when they are something else, such as numbers to predict."""
+    is_class = targets.dim() == 1 and not targets.is_floating_point() and not targets.is_complex()
+    return targets.long() if is_class else None

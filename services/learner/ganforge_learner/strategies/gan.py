@@ -63,7 +63,7 @@ class GANLearningStrategy(LearningStrategy):
         """Step the discriminator on real and fake samples, then the generator."""
         self._g_stepper.zero_grad()
         self._d_stepper.zero_grad()
-        real = self._sampler.draw()
+        real = self._sampler.draw().inputs
         with torch.no_grad():  # not propagated into the generator
             fake = self._generator(self._draw_latents())
         loss_real, loss_fake = self._tell_apart(real, fake)
