@@ -1,7 +1,8 @@
 """The learning strategy: what a training method promises, and what it may assume."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -76,15 +77,28 @@ class LearningStrategy(ABC):
     def grid_latents(self, count: int, seed: int) -> torch.Tensor:
         """Give the latents of the sample grid: the same for the same seed, drawn from no stream."""
 
+    @property
+    def averages(self) -> Mapping[int, torch.nn.Module]:
+        """The moving averages of networks, by the network's place in the job's order, from 0.
+
+        They are kept as networks of their own: whoever stores the weights stores theirs too, and
+        loads them back, in place, after ``setup`` and before ``load_state_dict``.
+        """
+        return {}
+
     @torch.no_grad()
-    def draw_samples(self, latents: torch.Tensor) -> torch.Tensor:
-        """Make samples from latents, as in use rather than in training; changes nothing."""
-        was_training = self.generator.training
-        self.generator.eval()
-        try:
-            samples: torch.Tensor = self.generator(latents)
-        finally:
-            self.generator.train(was_training)
+    def draw_samples(
+        self, latents: torch.Tensor, network: torch.nn.Module | None = None
+    ) -> torch.Tensor:
+        """Make samples from latents, as in use rather than in training; changes nothing.
+
+        Args:
+            latents: as ``grid_latents`` gives them.
+            network: what makes them: the generator when not given, or one of ``averages``.
+        """
+        network = self.generator if network is None else network
+        with in_use(network):
+            samples: torch.Tensor = network(latents)
         return samples
 
     def state_dict(self) -> dict[str, Any]:
@@ -120,6 +134,18 @@ class LearningStrategy(ABC):
         return StrategyInfo(
             name=name, summary=summary, config_schema=cls.Config.model_json_schema()
         )
+
+
+@contextmanager
+def in_use(network: torch.nn.Module) -> Iterator[None]:
+    """Put a network to use rather than to training for a while; each module is put back."""
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def normal_grid(count: int, size: int, seed: int, like: torch.Tensor) -> torch.Tensor:
