@@ -37,6 +37,7 @@ def test_sixteen_learners_claim_two_hundred_jobs_each_once(
         taken: list[str] = []
         # A skipped row is a row that another one holds for a moment: only waiting ends the queue.
         while (assignment := learner.claim(wait_seconds=0.5)) is not None:
+            Work(coordinator.client, assignment).complete()
             taken.append(assignment.job_id)
         return taken
 
@@ -126,7 +127,7 @@ def test_a_heartbeat_that_came_in_time_wins_over_a_reaper_that_looked_too_early(
     with coordinator.database.write() as connection:
         connection.execute(update(attempt_members).values(lease_until_ms=now_ms() + 300))
     with coordinator.database.write() as beating:
-        lease.guard(beating, work.id, 0, lease_ms=30_000)  # in time, but not yet committed
+        lease.guard(beating, work.id, 0)  # in time, but not yet committed
         with coordinator.database.read() as connection:
             connection.execute(text("SELECT pg_sleep(0.4)"))  # the old lease runs out
         reaping = in_thread(reap_once, coordinator.database)

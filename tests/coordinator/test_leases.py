@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, make_url, select, update
+from sqlalchemy.exc import IntegrityError
 
 from ganforge.errors import Conflict, LeaseLost, NotFound
 from ganforge.wire.jobs import JobAction, JobError, JobState
 from ganforge.wire.learning import Command, Outcome
+from ganforge_chassis.clock import now_ms
 from ganforge_coordinator.db.models import (
     attempt_members,
     attempts,
@@ -338,9 +340,48 @@ def test_a_claim_is_answered_in_order_of_priority_then_age(coordinator: Coordina
     later = coordinator.submit(name="later")
     low = coordinator.submit(name="low", priority=-1)
     high = coordinator.submit(name="high", priority=5)
-    learner = coordinator.learner()
-    taken = [learner.take().job_id for _ in range(3)]
+    taken = [coordinator.learner(name).take().job_id for name in ("ada", "bob", "cyd")]
     assert taken == [high.id, later.id, low.id]
+
+
+def test_a_learner_that_claims_anew_holds_nothing_else(coordinator: Coordinator) -> None:
+    coordinator.submit(name="first", priority=1)
+    coordinator.submit(name="second")
+    learner = coordinator.learner()
+    before = learner.work()
+    assert learner.take().job_id == before.job_id  # at once its turn again
+    row = coordinator.row(before.job_id)
+    assert (row["state"], row["losses"]) == ("STARTING", 1)
+    with pytest.raises(LeaseLost):
+        before.beat()
+
+
+def test_the_database_itself_forbids_a_learner_two_leases_in_one_slot(
+    coordinator: Coordinator,
+) -> None:
+    coordinator.submit()
+    coordinator.submit()
+    works = [coordinator.learner(name).work() for name in ("ada", "bob")]
+    adas, bobs = (attempt_members.c.attempt_id == work.id for work in works)
+    ada = select(attempt_members.c.learner_id).where(adas).scalar_subquery()
+    take_over = update(attempt_members).where(bobs).values(learner_id=ada)
+    with pytest.raises(IntegrityError), coordinator.database.write() as connection:
+        connection.execute(take_over)
+
+
+def test_a_lease_lives_as_long_as_its_job_says(coordinator: Coordinator) -> None:
+    job = coordinator.submit()
+    with coordinator.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(lease_ttl_ms=250_000))
+    work = coordinator.learner().work()
+    assert work.beat().lease_seconds == 250
+    with coordinator.database.read() as connection:
+        left = connection.execute(
+            select(attempt_members.c.lease_until_ms - now_ms()).where(
+                attempt_members.c.attempt_id == work.id
+            )
+        ).scalar_one()
+    assert 200_000 < left <= 250_000
 
 
 def test_a_learner_is_given_only_what_it_can_do(coordinator: Coordinator) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from ganforge.errors import ServerFailed
 from ganforge_chassis import migrations
 from ganforge_chassis.database import Database
 from ganforge_coordinator.app import create_app
-from ganforge_coordinator.db.models import metadata
+from ganforge_coordinator.db.models import attempt_members, jobs, learners, metadata
 from tests.coordinator.conftest import settings
 from tests.support.postgres import PostgresServer
 
@@ -28,6 +28,34 @@ from tests.coordinator.conftest import settings
 app = create_app(settings(Path(sys.argv[1]), sys.argv[2]))
 app.state.database.close()
 """
+
+OLD_JOB = (
+    "INSERT INTO jobs (id, networks, dataset, strategy, config, tag, target_count, priority, "
+    "state, desired, epoch, attempt_id, failures, losses, max_failures, max_losses, run_after_ms, "
+    "iteration, weights, last_seq, created_ms, updated_ms) VALUES ('{job}', '[]', 'MNIST', "
+    "'GANLearningStrategy', '{{}}', 'tag', 1, 0, 'RUNNING', 'RUN', 1, '{attempt}', 0, 0, 3, 10, "
+    "0, 0, '{{}}', 0, 0, 0)"
+)
+OLD_ATTEMPT = (
+    "INSERT INTO attempts (id, job_id, epoch, state, started, resume_iteration, started_ms) "
+    "VALUES ('{attempt}', '{job}', 1, 'ACTIVE', true, 0, 0)"
+)
+OLD_MEMBER = (
+    "INSERT INTO attempt_members (attempt_id, rank, learner_id, claim_key, active, "
+    "lease_until_ms, next_seq) VALUES ('{attempt}', 0, 'ada', '{attempt}', true, 0, 0)"
+)
+OLD_LEARNER = (
+    "INSERT INTO learners (id, name, boot_id, is_current, device, labels, version, datasets, "
+    "strategies, last_seen_ms) VALUES ('ada', 'ada', 'boot', true, 'cpu', '{}', '0', '[]', '[]', 0)"
+)
+OLD_ROWS = [
+    OLD_LEARNER,
+    *(
+        statement.format(job=f"job-{number}", attempt=f"attempt-{number}")
+        for number in (1, 2)
+        for statement in (OLD_JOB, OLD_ATTEMPT, OLD_MEMBER)
+    ),
+]
 
 
 @pytest.fixture
@@ -76,3 +104,20 @@ def test_two_coordinators_may_start_at_once_on_one_database(
     for process in started:
         _, said = process.communicate(timeout=60)
         assert process.returncode == 0, said
+
+
+def test_a_database_of_the_first_schema_comes_along(database: Database) -> None:
+    """A learner could hold two leases then; now each takes a slot of its own until it runs out."""
+    migrations.upgrade(database, PACKAGE, "0001")
+    with database.write() as connection:
+        for statement in OLD_ROWS:
+            connection.execute(text(statement))
+    migrations.upgrade(database, PACKAGE)
+    with database.read() as connection:
+        job = connection.execute(select(jobs)).mappings().first()
+        learner = connection.execute(select(learners)).mappings().one()
+        slots = connection.scalars(select(attempt_members.c.slot)).all()
+    assert job is not None
+    assert (job["lease_ttl_ms"], job["stall_ms"], job["selector_id"]) == (30_000, None, None)
+    assert (learner["slots"], learner["error_score"]) == (1, 0.0)
+    assert sorted(slots) == [0, 1]

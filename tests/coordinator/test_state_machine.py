@@ -41,7 +41,7 @@ from ganforge_coordinator.job import Trigger
 from tests.coordinator.running import a_job, claim_key
 from tests.support.learners import registration
 
-LEASE_MS = 600_000
+LEASE_MS = 300_000
 PEOPLE = [Trigger.STOP, Trigger.PAUSE, Trigger.RESUME, Trigger.CANCEL, Trigger.RETRY]
 NAMES = ["ada", "bob", "cyd"]
 
@@ -109,6 +109,11 @@ class Leases(RuleBasedStateMachine):
     def _end(self, held: Held) -> None:
         held.alive, held.ended = False, True
 
+    def _end_all_of(self, name: str) -> None:
+        for held in self.all_held:
+            if held.learner == name:
+                self._end(held)
+
     def _refused(self, held: Held, call: Any) -> Any:
         """Call as this attempt; a dead one must be refused and change nothing."""
         if held.alive:
@@ -125,7 +130,7 @@ class Leases(RuleBasedStateMachine):
         job = a_job()
         with self.database.write() as connection:
             config = submission.check(connection, job, None)
-            row = submission.enter(connection, job, config, key=None, body=b"")
+            row = submission.enter(connection, job, config, key=None, body=b"", lease_ms=LEASE_MS)
         self.epochs[row["id"]], self.points[row["id"]] = [], 0
         return str(row["id"])
 
@@ -136,15 +141,17 @@ class Leases(RuleBasedStateMachine):
             queued = select(jobs.c.id).where(jobs.c.state == "QUEUED")
             waiting = connection.scalars(queued).all()
             key = claim_key()
-            options: dict[str, Any] = {"lease_seconds": 30, "ack_ms": LEASE_MS}
+            options: dict[str, Any] = {"ack_ms": LEASE_MS}
             learner_id = self.learners[name]
             assignment = dispatch.claim(connection, learner_id, key, **options)
             again = dispatch.claim(connection, learner_id, key, **options)
+        let_go = {held.job_id for held in self.all_held if held.learner == name and not held.ended}
+        self._end_all_of(name)
         if assignment is None:
             assert not waiting
             return multiple()
         assert again == assignment
-        assert assignment.job_id in waiting
+        assert assignment.job_id in {*waiting, *let_go}
         epochs = self.epochs[assignment.job_id]
         assert not epochs or assignment.epoch > epochs[-1]
         epochs.append(assignment.epoch)
@@ -154,12 +161,12 @@ class Leases(RuleBasedStateMachine):
     @rule(held=held, started=st.booleans())
     def beat(self, held: Held, started: bool) -> None:
         say = Heartbeat(started=started)
-        told = self._refused(held, lambda c: dispatch.beat(c, held.id, say, lease_ms=LEASE_MS))
+        told = self._refused(held, lambda c: dispatch.beat(c, held.id, say))
         if held.alive:
             held.acknowledged = True
             held.started |= started
             wanted = self._row(held.job_id)["desired"]
-            assert str(told).upper() == wanted
+            assert str(told.command).upper() == wanted
 
     @rule(held=held, off=st.sampled_from([-1, 0, 0, 0, 1]), points=st.integers(1, 5))
     def push(self, held: Held, off: int, points: int) -> None:
@@ -168,10 +175,10 @@ class Leases(RuleBasedStateMachine):
         push = ProgressPush(seq=seq, first=10 * seq, series=series)
         if held.alive and seq > held.pushes:
             with pytest.raises(SequenceGap) as gap, self.database.write() as connection:
-                progress.push(connection, held.id, push, lease_ms=LEASE_MS)
+                progress.push(connection, held.id, push)
             assert gap.value.members == {"expectedSeq": held.pushes}
             return
-        told = self._refused(held, lambda c: progress.push(c, held.id, push, lease_ms=LEASE_MS))
+        told = self._refused(held, lambda c: progress.push(c, held.id, push))
         if told is not None:
             held.acknowledged = True
             assert told[1].applied == (seq == held.pushes)
@@ -182,9 +189,7 @@ class Leases(RuleBasedStateMachine):
     @rule(held=held, iteration=st.integers(0, 3))
     def note(self, held: Held, iteration: int) -> None:
         note = SnapshotNote(iteration=iteration, versions={"Generator": iteration + 1})
-        said = self._refused(
-            held, lambda c: dispatch.note_snapshot(c, held.id, note, lease_ms=LEASE_MS)
-        )
+        said = self._refused(held, lambda c: dispatch.note_snapshot(c, held.id, note))
         if said is not None:
             held.acknowledged = True
 
@@ -193,7 +198,7 @@ class Leases(RuleBasedStateMachine):
         said = Completion(outcome=outcome, iteration=1, permanent=permanent)
 
         def call(connection: Any) -> Any:
-            return dispatch.complete(connection, held.id, said, lease_ms=LEASE_MS)
+            return dispatch.complete(connection, held.id, said)
 
         if self._completed_as(held) is not None:
             before = self._row(held.job_id)
@@ -256,9 +261,7 @@ class Leases(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES))
     def start_anew(self, name: str) -> None:
         self._register(name)
-        for held in self.all_held:
-            if held.learner == name:
-                self._end(held)
+        self._end_all_of(name)
 
     @rule()
     def restart_the_coordinator(self) -> None:
@@ -276,6 +279,8 @@ class Leases(RuleBasedStateMachine):
         assert working == {row.job_id: row.id for row in holders}
         assert set(working) == {r["id"] for r in rows if r["state"] in ("STARTING", "RUNNING")}
         assert set(working.values()) == {held.id for held in self.all_held if not held.ended}
+        learners = [held.learner for held in self.all_held if not held.ended]
+        assert len(set(learners)) == len(learners)
 
     @invariant()
     def what_is_over_stays_over(self) -> None:

@@ -25,8 +25,13 @@ NAMING = {
 _one_at_a_time = threading.Lock()  # alembic keeps the migration in hand in a global
 
 
-def upgrade(database: Database, package: str) -> None:
+def upgrade(database: Database, package: str, to: str = "head") -> None:
     """Bring the schema of the service ``package`` up to date; may be called by many at once.
+
+    Args:
+        database: whose schema.
+        package: the service's, with its migrations in ``db/migrations``.
+        to: the revision to stop at.
 
     Raises:
         ServerFailed: the database was written by a newer version of ganforge.
@@ -36,7 +41,7 @@ def upgrade(database: Database, package: str) -> None:
         take_turns(connection, "migrations")
         _refuse_the_unknown(database, connection, config, package)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def run(metadata: MetaData, package: str) -> None:

@@ -13,6 +13,7 @@ from ganforge.wire.learning import (
     Command,
     Completion,
     Heartbeat,
+    HeartbeatReply,
     Outcome,
     Registration,
     SnapshotNote,
@@ -109,6 +110,11 @@ def _superseded(name: str) -> Conflict:
 
 def _supersede(connection: Connection, learner_id: str) -> None:
     connection.execute(update(learners).where(learners.c.id == learner_id).values(is_current=False))
+    _take_back_held(connection, learner_id)
+
+
+def _take_back_held(connection: Connection, learner_id: str) -> None:
+    """End the attempts of a learner that surely works on none of them any more."""
     held = (
         select(attempts.c.job_id, attempts.c.id)
         .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
@@ -123,12 +129,13 @@ def _supersede(connection: Connection, learner_id: str) -> None:
 
 
 def claim(
-    connection: Connection, learner_id: str, claim_key: str, *, lease_seconds: float, ack_ms: int
+    connection: Connection, learner_id: str, claim_key: str, *, ack_ms: int
 ) -> Assignment | None:
     """Lease the first job this learner can do; None when there is none.
 
     The same key gives the same assignment again while it is held, so that an answer lost on the
-    way costs nothing; a key whose assignment was taken back claims anew.
+    way costs nothing; a key whose assignment was taken back claims anew. Another key says that
+    the learner works on nothing any more: what it held is taken from it first.
 
     Raises:
         NotFound: there is no such learner.
@@ -137,6 +144,7 @@ def claim(
     learner = _seen(connection, learner_id)
     job: JobRow | None = _claimed_before(connection, learner_id, claim_key)
     if job is None:
+        _take_back_held(connection, learner_id)
         job = _first_fitting(connection, learner)
         if job is None:
             return None
@@ -151,7 +159,7 @@ def claim(
         dataset=job["dataset"],
         config=job["config"],
         tag=job["tag"],
-        lease_seconds=lease_seconds,
+        lease_seconds=job["lease_ttl_ms"] / 1000,
     )
 
 
@@ -250,8 +258,8 @@ def _begin_attempt(
     )
 
 
-def beat(connection: Connection, attempt_id: str, beat: Heartbeat, *, lease_ms: int) -> Command:
-    """Renew a lease, note that the trainer has started, and give the command that stands.
+def beat(connection: Connection, attempt_id: str, beat: Heartbeat) -> HeartbeatReply:
+    """Renew a lease, note that the trainer has started, and say what stands.
 
     Raises:
         LeaseLost: the lease is gone.
@@ -266,7 +274,7 @@ def beat(connection: Connection, attempt_id: str, beat: Heartbeat, *, lease_ms: 
         .values(last_seen_ms=now_ms())
     )
     if beat.started and not _has_started(connection, attempt_id):
-        held = lease.hold(connection, attempt_id, beat.rank, lease_ms=lease_ms)
+        held = lease.hold(connection, attempt_id, beat.rank)
         connection.execute(
             update(attempts)
             .where(attempts.c.id == attempt_id)
@@ -274,8 +282,8 @@ def beat(connection: Connection, attempt_id: str, beat: Heartbeat, *, lease_ms: 
         )
         ledger.apply(connection, held.job, Trigger.STARTED, resumeIteration=beat.resume_iteration)
     else:
-        lease.guard(connection, attempt_id, beat.rank, lease_ms=lease_ms)
-    return command_for(connection, attempt_id)
+        lease.guard(connection, attempt_id, beat.rank)
+    return standing(connection, attempt_id)
 
 
 def job_of(connection: Connection, attempt_id: str) -> str:
@@ -303,22 +311,22 @@ _COMMANDS = {
 }
 
 
-def command_for(connection: Connection, attempt_id: str) -> Command:
-    """Give the command that stands for an attempt.
+def standing(connection: Connection, attempt_id: str) -> HeartbeatReply:
+    """Say which command stands for an attempt, and how long its lease lives.
 
     Raises:
         LeaseLost: the attempt is over.
     """
-    wanted = select(jobs.c.desired).where(jobs.c.attempt_id == attempt_id)
-    desired = connection.execute(wanted).scalar_one_or_none()
-    if desired is None:
+    of_job = select(jobs.c.desired, jobs.c.lease_ttl_ms).where(jobs.c.attempt_id == attempt_id)
+    job = connection.execute(of_job).one_or_none()
+    if job is None:
         raise LeaseLost("the lease on this job is gone: stop, drop this attempt, claim anew")
-    return _COMMANDS[Desired(desired)]
+    return HeartbeatReply(
+        lease_seconds=job.lease_ttl_ms / 1000, command=_COMMANDS[Desired(job.desired)]
+    )
 
 
-def note_snapshot(
-    connection: Connection, attempt_id: str, note: SnapshotNote, *, lease_ms: int
-) -> str:
+def note_snapshot(connection: Connection, attempt_id: str, note: SnapshotNote) -> str:
     """Note that a snapshot was committed at the repository, and give the job's id.
 
     A job that commits snapshots is getting on, however often it changes hands: its losses are
@@ -327,7 +335,7 @@ def note_snapshot(
     Raises:
         LeaseLost: the lease is gone.
     """
-    job = lease.hold(connection, attempt_id, note.rank, lease_ms=lease_ms).job
+    job = lease.hold(connection, attempt_id, note.rank).job
     key = (
         snapshot_notes.c.job_id == job["id"],
         snapshot_notes.c.epoch == job["epoch"],
@@ -363,9 +371,7 @@ def note_snapshot(
     return str(job["id"])
 
 
-def complete(
-    connection: Connection, attempt_id: str, completion: Completion, *, lease_ms: int
-) -> str:
+def complete(connection: Connection, attempt_id: str, completion: Completion) -> str:
     """End an attempt as its learner says, and give the job's id; the same words may come again.
 
     Raises:
@@ -381,7 +387,7 @@ def complete(
         if ended.outcome != said:
             raise Conflict("this attempt was completed before, in other words")
         return str(ended.job_id)
-    job = lease.hold(connection, attempt_id, completion.rank, lease_ms=lease_ms).job
+    job = lease.hold(connection, attempt_id, completion.rank).job
     connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(outcome=said))
     connection.execute(
         update(jobs).where(jobs.c.id == job["id"]).values(iteration=completion.iteration)

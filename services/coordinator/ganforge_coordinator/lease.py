@@ -21,11 +21,11 @@ class Held:
     next_seq: int
 
 
-def guard(connection: Connection, attempt_id: str, rank: int, *, lease_ms: int) -> int:
+def guard(connection: Connection, attempt_id: str, rank: int) -> int:
     """Renew a lease that still lives; nothing may be written for one that does not.
 
-    One statement both checks and renews, so nothing can come between; it stands in the
-    transaction of the effect it allows.
+    It lives for the job's ``lease_ttl_ms`` again. One statement both checks and renews, so
+    nothing can come between; it stands in the transaction of the effect it allows.
 
     Returns:
         The number of the member's next progress push.
@@ -33,6 +33,7 @@ def guard(connection: Connection, attempt_id: str, rank: int, *, lease_ms: int) 
     Raises:
         LeaseLost: the lease ran out, was ended, or never was.
     """
+    lease_ms = select(jobs.c.lease_ttl_ms).where(jobs.c.attempt_id == attempt_id)
     renewed = connection.execute(
         update(attempt_members)
         .where(
@@ -42,7 +43,7 @@ def guard(connection: Connection, attempt_id: str, rank: int, *, lease_ms: int) 
             attempt_members.c.lease_until_ms > now_ms(),
         )
         .values(
-            lease_until_ms=now_ms() + lease_ms,
+            lease_until_ms=now_ms() + lease_ms.scalar_subquery(),
             acked_ms=func.coalesce(attempt_members.c.acked_ms, now_ms()),
         )
         .returning(attempt_members.c.next_seq)
@@ -52,14 +53,14 @@ def guard(connection: Connection, attempt_id: str, rank: int, *, lease_ms: int) 
     return int(renewed)
 
 
-def hold(connection: Connection, attempt_id: str, rank: int, *, lease_ms: int) -> Held:
+def hold(connection: Connection, attempt_id: str, rank: int) -> Held:
     """Lock an attempt's job, then guard.
 
     Raises:
         LeaseLost: as ``guard``.
     """
     job = ledger.lock_of_attempt(connection, attempt_id)
-    seq = guard(connection, attempt_id, rank, lease_ms=lease_ms)
+    seq = guard(connection, attempt_id, rank)
     assert job is not None  # the guard has found the attempt
     return Held(job, seq)
 

@@ -26,9 +26,7 @@ LOSS = "minibatchLoss"
 MAX_ITERATION = 2**53
 
 
-def push(
-    connection: Connection, attempt_id: str, push: ProgressPush, *, lease_ms: int
-) -> tuple[str, ProgressReply]:
+def push(connection: Connection, attempt_id: str, push: ProgressPush) -> tuple[str, ProgressReply]:
     """Keep points of progress exactly once and in order; gives the job's id and the answer.
 
     Raises:
@@ -38,7 +36,7 @@ def push(
     """
     if push.first + push.step * (push.count - 1) >= MAX_ITERATION:
         raise BadInput("first, step: iterations stay below 2^53")
-    held = lease.hold(connection, attempt_id, push.rank, lease_ms=lease_ms)
+    held = lease.hold(connection, attempt_id, push.rank)
     job_id = str(held.job["id"])
     if push.seq < held.next_seq:
         return job_id, ProgressReply(applied=False, next_seq=held.next_seq)

@@ -141,9 +141,15 @@ def replayed(connection: Connection, key: str | None, body: bytes) -> JobRow | N
 
 
 def enter(
-    connection: Connection, job: LearnJob, config: dict[str, Any], *, key: str | None, body: bytes
+    connection: Connection,
+    job: LearnJob,
+    config: dict[str, Any],
+    *,
+    key: str | None,
+    body: bytes,
+    lease_ms: int,
 ) -> JobRow:
-    """Put a checked job into the queue."""
+    """Put a checked job into the queue; its leases will live for ``lease_ms``."""
     job_id = "job-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
     values = {
         **job.model_dump(mode="python", by_alias=False, exclude={"config", "target_filter"}),
@@ -159,6 +165,7 @@ def enter(
         "max_failures": 3,
         "max_losses": 10,
         "run_after_ms": 0,
+        "lease_ttl_ms": lease_ms,
         "iteration": 0,
         "max_iterations": config.get("maxIterations"),
         "weights": {},

@@ -73,7 +73,6 @@ async def claim(
                 connection,
                 learner_id,
                 claim.claim_key,
-                lease_seconds=parts.settings.lease_seconds,
                 ack_ms=int(parts.settings.acknowledge_seconds * 1000),
             )
 
@@ -108,16 +107,16 @@ async def heartbeat(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
     with parts.signals.waiting(job_topic) as waiter:
-        command = await run_in_threadpool(_beat, parts, attempt_id, beat)
+        reply = await run_in_threadpool(_beat, parts, attempt_id, beat)
         if beat.started:
             parts.signals.notify(job_topic)
-        while str(command) == (beat.command_seen or Command.RUN):
+        while str(reply.command) == (beat.command_seen or Command.RUN):
             left = deadline - loop.time()
             if left <= 0 or parts.stopping.is_set():
                 break
             await waiter.wait(min(left, RECHECK_SECONDS))
-            command = await run_in_threadpool(_command, parts, attempt_id)
-    return HeartbeatReply(lease_seconds=parts.settings.lease_seconds, command=command)
+            reply = await run_in_threadpool(_standing, parts, attempt_id)
+    return reply
 
 
 def _topic_of(parts: Parts, attempt_id: str) -> str:
@@ -125,21 +124,21 @@ def _topic_of(parts: Parts, attempt_id: str) -> str:
         return signals.of_job(dispatch.job_of(connection, attempt_id))
 
 
-def _beat(parts: Parts, attempt_id: str, beat: Heartbeat) -> Command:
+def _beat(parts: Parts, attempt_id: str, beat: Heartbeat) -> HeartbeatReply:
     with parts.database.write() as connection:
-        return dispatch.beat(connection, attempt_id, beat, lease_ms=parts.lease_ms)
+        return dispatch.beat(connection, attempt_id, beat)
 
 
-def _command(parts: Parts, attempt_id: str) -> Command:
+def _standing(parts: Parts, attempt_id: str) -> HeartbeatReply:
     with parts.database.read() as connection:
-        return dispatch.command_for(connection, attempt_id)
+        return dispatch.standing(connection, attempt_id)
 
 
 @router.post("/attempts/{attempt_id}/progress", operation_id="pushProgress", dependencies=[LEARNER])
 def push_progress(attempt_id: AttemptId, push: ProgressPush, parts: Parts) -> ProgressReply:
     """Keep points of progress, once and in order; sending them again changes nothing."""
     with parts.database.write() as connection:
-        job_id, reply = progress.push(connection, attempt_id, push, lease_ms=parts.lease_ms)
+        job_id, reply = progress.push(connection, attempt_id, push)
     parts.signals.notify(signals.of_job(job_id))
     return reply
 
@@ -153,7 +152,7 @@ def push_progress(attempt_id: AttemptId, push: ProgressPush, parts: Parts) -> Pr
 def note_snapshot(attempt_id: AttemptId, note: SnapshotNote, parts: Parts) -> None:
     """Note that a snapshot was committed at the repository; saying it again changes nothing."""
     with parts.database.write() as connection:
-        job_id = dispatch.note_snapshot(connection, attempt_id, note, lease_ms=parts.lease_ms)
+        job_id = dispatch.note_snapshot(connection, attempt_id, note)
     parts.signals.notify(signals.of_job(job_id))
 
 
@@ -166,5 +165,5 @@ def note_snapshot(attempt_id: AttemptId, note: SnapshotNote, parts: Parts) -> No
 def complete(attempt_id: AttemptId, completion: Completion, parts: Parts) -> None:
     """End the attempt; saying it again in the same words changes nothing."""
     with parts.database.write() as connection:
-        job_id = dispatch.complete(connection, attempt_id, completion, lease_ms=parts.lease_ms)
+        job_id = dispatch.complete(connection, attempt_id, completion)
     parts.signals.notify(signals.QUEUE, signals.of_job(job_id))

@@ -29,11 +29,6 @@ class Service:
         self.repository = repository
         self.stopping = threading.Event()
 
-    @property
-    def lease_ms(self) -> int:
-        """How long a lease lives, in milliseconds."""
-        return int(self.settings.lease_seconds * 1000)
-
 
 def _service(request: Request) -> Service:
     service: Service = request.app.state.service

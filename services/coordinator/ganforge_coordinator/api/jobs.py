@@ -36,7 +36,12 @@ def submit(
     if row is None:
         with parts.database.write() as connection:
             row = submission.replayed(connection, idempotency_key, body) or submission.enter(
-                connection, job, config, key=idempotency_key, body=body
+                connection,
+                job,
+                config,
+                key=idempotency_key,
+                body=body,
+                lease_ms=int(parts.settings.lease_seconds * 1000),
             )
         parts.signals.notify(signals.QUEUE)
     response.headers["Location"] = f"{request.url.path}/{row['id']}"

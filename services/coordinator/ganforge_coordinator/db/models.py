@@ -24,6 +24,14 @@ from ganforge_chassis.migrations import NAMING
 
 metadata = MetaData(naming_convention=NAMING)
 
+selectors = Table(
+    "selectors",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("digest", String(71), nullable=False, unique=True),
+    Column("expr", JSON, nullable=False),  # what it asks of a learner's labels
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -35,6 +43,7 @@ jobs = Table(
     Column("config", JSON, nullable=False),
     Column("tag", String(64), nullable=False),
     Column("target_count", Integer, nullable=False),
+    Column("selector_id", ForeignKey("selectors.id")),  # none: any learner will do
     Column("priority", SmallInteger, nullable=False),
     Column("state", String(9), nullable=False),
     Column("desired", String(6), nullable=False),
@@ -47,6 +56,8 @@ jobs = Table(
     Column("max_failures", Integer, nullable=False),
     Column("max_losses", Integer, nullable=False),
     Column("run_after_ms", BigInteger, nullable=False),
+    Column("lease_ttl_ms", Integer, nullable=False, server_default="30000"),
+    Column("stall_ms", Integer),  # none: however long an iteration takes
     Column("iteration", BigInteger, nullable=False),
     Column("max_iterations", BigInteger),
     Column("progress", JSON),
@@ -66,6 +77,8 @@ jobs = Table(
         name="finished",
     ),
     CheckConstraint("(state IN ('STARTING','RUNNING')) = (attempt_id IS NOT NULL)", name="attempt"),
+    CheckConstraint("lease_ttl_ms BETWEEN 1000 AND 300000", name="lease"),
+    CheckConstraint("stall_ms > 0", name="stall"),
     Index(
         "jobs_claim",
         "priority",
@@ -112,10 +125,17 @@ learners = Table(
     Column("device", String(200), nullable=False),
     Column("labels", JSON, nullable=False),
     Column("version", String(50), nullable=False),
+    Column(
+        "slots", Integer, nullable=False, server_default="1"
+    ),  # how many leases it may hold at once
+    Column(
+        "error_score", Float, nullable=False, server_default="0"
+    ),  # how often work failed on it, of late
     Column("datasets", JSON, nullable=False),
     Column("strategies", JSON, nullable=False),
     Column("last_seen_ms", BigInteger, nullable=False),
     UniqueConstraint("name", "boot_id"),
+    CheckConstraint("slots BETWEEN 1 AND 64", name="slots"),
     Index(
         "one_current_boot",
         "name",
@@ -125,12 +145,22 @@ learners = Table(
     ),
 )
 
+learner_selectors = Table(
+    "learner_selectors",
+    metadata,
+    Column("learner_id", ForeignKey("learners.id"), primary_key=True),
+    Column("selector_id", ForeignKey("selectors.id"), primary_key=True),
+)
+
 attempt_members = Table(
     "attempt_members",
     metadata,
     Column("attempt_id", ForeignKey("attempts.id"), primary_key=True),
     Column("rank", Integer, primary_key=True),
     Column("learner_id", ForeignKey("learners.id"), nullable=False),
+    Column(
+        "slot", Integer, nullable=False, server_default="0"
+    ),  # which of the learner's slots it takes
     Column("claim_key", String(64), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("lease_until_ms", BigInteger, nullable=False),
@@ -140,6 +170,15 @@ attempt_members = Table(
         "one_active_claim",
         "learner_id",
         "claim_key",
+        unique=True,
+        sqlite_where=text("active"),
+        postgresql_where=text("active"),
+    ),
+    # The database itself forbids a learner a second lease in one slot.
+    Index(
+        "one_job_per_slot",
+        "learner_id",
+        "slot",
         unique=True,
         sqlite_where=text("active"),
         postgresql_where=text("active"),
@@ -204,6 +243,18 @@ idempotency_keys = Table(
     Column("fingerprint", String(71), nullable=False),
     Column("job_id", ForeignKey("jobs.id"), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("role", String(7), nullable=False),
+    Column("principal", String(100), nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("last_used_ms", BigInteger),
+    CheckConstraint("role IN ('read','submit','learner','admin')", name="role"),
 )
 
 coordinator = Table(

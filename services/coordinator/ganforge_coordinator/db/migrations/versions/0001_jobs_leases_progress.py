@@ -215,19 +215,3 @@ def upgrade() -> None:
         sqlite_where=sa.text("active"),
         postgresql_where=sa.text("active"),
     )
-
-
-def downgrade() -> None:
-    for table in (
-        "idempotency_keys",
-        "job_events",
-        "snapshot_notes",
-        "progress_chunks",
-        "series_schemas",
-        "attempt_members",
-        "learners",
-        "attempts",
-        "jobs",
-        "coordinator",
-    ):
-        op.drop_table(table)
