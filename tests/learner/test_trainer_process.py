@@ -56,7 +56,7 @@ def begin(scratch: Path, *, dataset: str = "digits", **keys: Any) -> Begin:
     """A job on digits; ends after 50 iterations."""
     told = {"batchSize": 16, "seed": 4, "maxIterations": 50, **keys}
     config = GANConfig.model_validate(told).model_dump(mode="json", by_alias=True)
-    return Begin("a-job", DIGITS_PAIR, dataset, config, scratch, weights=None, state=None)
+    return Begin("a-job", DIGITS_PAIR, dataset, config, scratch, weights={}, state=None)
 
 
 def hear(trainer: TrainerProcess, seconds: float = PATIENCE_SECONDS) -> FromTrainer:
@@ -112,13 +112,10 @@ def test_a_snapshots_files_are_weights_a_grid_and_a_state(
 ) -> None:
     trainer.tell(begin(tmp_path, maxIterations=3))
     taken = only(SnapshotTaken, conversation(trainer))[-1]
-    generator, discriminator = taken.weights
-    assert load_generator(generator, DIGITS_PAIR[0])
-    assert load_generator(discriminator, DIGITS_PAIR[1])
-    grid, none = taken.samples
-    assert none is None
-    assert grid is not None
-    with Image.open(grid) as image:
+    for definition in DIGITS_PAIR:
+        assert load_generator(taken.weights[definition.name], definition)
+    assert list(taken.samples) == ["DigitsGenerator"]
+    with Image.open(taken.samples["DigitsGenerator"]) as image:
         assert image.format == "PNG"
     assert taken.state.stat().st_size > 0
 
@@ -143,11 +140,11 @@ def test_two_halves_in_one_trainer_end_as_one_whole(
     assert said[0] == Started(25)
     assert iterations(said) == list(range(25, 50))
     end = only(SnapshotTaken, said)[-1]
-    for a, b in zip([*whole.weights, whole.state], [*end.weights, end.state], strict=True):
-        assert a.read_bytes() == b.read_bytes()
-    assert [p and p.read_bytes() for p in whole.samples] == [
-        p and p.read_bytes() for p in end.samples
-    ]
+    assert whole.state.read_bytes() == end.state.read_bytes()
+    for ours, theirs in ((whole.weights, end.weights), (whole.samples, end.samples)):
+        assert {name: path.read_bytes() for name, path in ours.items()} == {
+            name: path.read_bytes() for name, path in theirs.items()
+        }
 
 
 def test_halt_ends_after_the_iteration_in_hand_with_a_snapshot(

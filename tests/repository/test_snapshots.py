@@ -241,3 +241,43 @@ def test_of_many_learners_that_open_at_once_the_newest_wins(repository: Reposito
     assert opened[-1]
     with pytest.raises(StaleEpoch):
         client.open_epoch("job", 7, tag="run")
+
+
+def test_a_moving_average_is_defined_with_its_first_snapshot(repository: Repository) -> None:
+    client = repository.client("learner")
+    client.open_epoch("job", 1, tag="run")
+    for iteration in (10, 20):
+        commit = repository.commit_of(1, iteration)
+        average = NetworkBlobs(weights=repository.put(weights_of("Generator", iteration + 1)))
+        networks = {**commit.networks, "Generator-ema": average}
+        client.commit_snapshot("job", commit.model_copy(update={"networks": networks}))
+    made = client.network("Generator-ema")
+    followed = client.network("Generator")
+    assert made.definition["modules"] == followed.definition["modules"]
+    assert made.parameters == followed.parameters
+    assert "moving average" in made.definition["description"]
+    assert client.version("Generator-ema", "run").version == 2
+    promoted = repository.client("submit").promote("Generator-ema", "best", from_tag="run")
+    assert promoted.iteration == 20
+
+
+def test_a_moving_average_of_no_network_in_the_snapshot_is_unknown(repository: Repository) -> None:
+    client = repository.client("learner")
+    client.open_epoch("job", 1, tag="run")
+    commit = repository.commit_of(1, 10)
+    average = NetworkBlobs(weights=repository.put(weights_of("Generator", 1)))
+    networks = {"Discriminator": commit.networks["Discriminator"], "Generator-ema": average}
+    with pytest.raises(UnknownName, match="there is no network Generator-ema"):
+        client.commit_snapshot("job", commit.model_copy(update={"networks": networks}))
+
+
+def test_an_average_must_fit_what_it_follows(repository: Repository) -> None:
+    client = repository.client("learner")
+    client.open_epoch("job", 1, tag="run")
+    commit = repository.commit_of(1, 10)
+    average = NetworkBlobs(weights=repository.put(weights_of("Discriminator", 1)))
+    networks = {**commit.networks, "Generator-ema": average}
+    with pytest.raises(BadWeights, match="Generator-ema"):
+        client.commit_snapshot("job", commit.model_copy(update={"networks": networks}))
+    with pytest.raises(NotFound):
+        client.network("Generator-ema")

@@ -192,7 +192,9 @@ class SnapshotCommit(WireModel):
     epoch: int = Field(ge=0, lt=2**63)
     iteration: int = Field(ge=0, lt=2**63, description="iterations done")
     tag: Tag
-    networks: dict[Name, NetworkBlobs] = Field(min_length=1, max_length=8)
+    networks: dict[Name, NetworkBlobs] = Field(
+        min_length=1, max_length=16, description="those of the job, and their moving averages"
+    )
     state: Digest | None = Field(
         None, description="training state: optimizers, random generators, sampler position"
     )

@@ -1,9 +1,12 @@
 """The sample grids of a job: which versions there are, and where a page finds their pictures."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, select
 
+from ganforge.wire.averages import average_of
 from ganforge_coordinator.db.models import snapshot_notes
 from ganforge_coordinator.ledger import JobRow
 
@@ -16,14 +19,24 @@ class Frame:
     iteration: int
 
 
-def drawing_network(networks: list[str]) -> str:
-    """Name the network whose versions carry the grids: a job names its generator first."""
-    return networks[0]
+def drawing_network(
+    networks: list[str], config: Mapping[str, Any], weights: Collection[str]
+) -> str:
+    """Name the network whose grids are shown: the generator's moving average where there is one.
+
+    Args:
+        networks: a job's networks; it names its generator first.
+        config: the job's keys.
+        weights: the networks that the job has stored weights of; none at first.
+    """
+    average = average_of(networks[0])
+    is_kept = average in weights if weights else config.get("ema") is not None
+    return average if is_kept else networks[0]
 
 
 def frames(connection: Connection, row: JobRow) -> list[Frame]:
     """List the versions that a job's snapshots made, oldest first."""
-    network = drawing_network(row["networks"])
+    network = drawing_network(row["networks"], row["config"], row["weights"])
     noted = connection.execute(
         select(snapshot_notes.c.versions, snapshot_notes.c.iteration).where(
             snapshot_notes.c.job_id == row["id"]

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
+from ganforge.wire.averages import averaged
 from ganforge.wire.jobs import Attempt, Job, JobPage, JobState, WeightsLink
 from ganforge.wire.learning import Learner
 from ganforge_chassis.database import now
@@ -138,6 +139,14 @@ def _eta_seconds(row: JobRow) -> float | None:
 
 
 def _weights(row: JobRow, repository_url: str) -> dict[str, WeightsLink]:
+    """Tell of the newest weights: in the job's order, each network before its moving average."""
+    order = row["networks"]
+
+    def by_order(stored: tuple[str, Any]) -> tuple[int, str]:
+        name = stored[0]
+        network = name if name in order else averaged(name)
+        return order.index(network) if network in order else len(order), name
+
     return {
         name: WeightsLink(
             tag=told["tag"],
@@ -145,5 +154,5 @@ def _weights(row: JobRow, repository_url: str) -> dict[str, WeightsLink]:
             url=f"{repository_url}/v1/networks/{name}/tags/{told['tag']}"
             f"/versions/{told['version']}",
         )
-        for name, told in row["weights"].items()
+        for name, told in sorted(row["weights"].items(), key=by_order)
     }

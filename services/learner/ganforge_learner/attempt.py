@@ -10,6 +10,7 @@ from ganforge.coordinator import CoordinatorClient
 from ganforge.errors import BadInput, Conflict, GanforgeError, NotFound, TooLarge
 from ganforge.networks import NetworkDefinition
 from ganforge.repository import RepositoryClient
+from ganforge.wire.averages import average_of
 from ganforge.wire.jobs import JobError
 from ganforge.wire.learning import (
     Assignment,
@@ -130,7 +131,6 @@ class AttemptRun:
         opened = persist(
             lambda: self._repository.open_epoch(job.job_id, job.epoch, tag=job.tag), self._over
         )
-        weights: list[Path] | None
         if opened.snapshot is not None:
             weights, state = self._fetch_snapshot(opened.snapshot)
         else:
@@ -157,37 +157,45 @@ class AttemptRun:
         found = persist(lambda: self._repository.network(name), self._over)
         return NetworkDefinition.model_validate(found.definition)
 
-    def _fetch_snapshot(self, snapshot: Snapshot) -> tuple[list[Path], Path | None]:
-        digests = [snapshot.networks[name].weights for name in self._assignment.networks]
-        files = [self._fetch(name) for name in digests]
+    def _fetch_snapshot(self, snapshot: Snapshot) -> tuple[dict[str, Path], Path | None]:
+        files = {name: self._fetch(told.weights) for name, told in snapshot.networks.items()}
         return files, None if snapshot.state is None else self._fetch(snapshot.state)
 
     def _fetch(self, name: str) -> Path:
         path = self._scratch / name.replace(":", "-")
         return persist(lambda: self._repository.get_blob(name, to=path), self._over)
 
-    def _fetch_initial(self) -> list[Path] | None:
-        """Fetch the weights to start from: those of ``initTag``, or of the tag unless ``clean``."""
+    def _fetch_initial(self) -> dict[str, Path]:
+        """Fetch the weights to start from: those of ``initTag``, or of the tag unless ``clean``.
+
+        Moving averages come along where the tag has them; else they begin as copies.
+        """
         config = self._assignment.config
         tag = config.get("initTag")
         if tag is None:
             if config.get("clean"):
-                return None
+                return {}
             tag = self._assignment.tag
-        files = []
+        files = {}
         for name in self._assignment.networks:
-            path = self._scratch / f"initial-{name}.safetensors"
-            try:
-                persist(
-                    lambda name=name, path=path: self._repository.pull(name, tag, to=path),  # type: ignore[misc]
-                    self._over,
-                )
-            except NotFound:
+            path = self._pull(name, tag)
+            if path is None:
                 if config.get("initTag") is not None:
-                    raise BadInput(f"initTag: {name} has no weights under {tag!r}") from None
-                return None
-            files.append(path)
+                    raise BadInput(f"initTag: {name} has no weights under {tag!r}")
+                return {}
+            files[name] = path
+        if config.get("ema") is not None:
+            averages = [average_of(name) for name in files]
+            files |= {name: path for name in averages if (path := self._pull(name, tag))}
         return files
+
+    def _pull(self, name: str, tag: str) -> Path | None:
+        """Fetch the latest weights of a network under a tag; None when there are none."""
+        path = self._scratch / f"initial-{name}.safetensors"
+        try:
+            return persist(lambda: self._repository.pull(name, tag, to=path), self._over)
+        except NotFound:
+            return None
 
     def _until_it_ends(self) -> Completion:
         """Pass on what the trainer says until it has said how it ended."""
@@ -241,13 +249,12 @@ class AttemptRun:
     def _commit(self, taken: SnapshotTaken) -> None:
         """Bring the bytes, commit them as one, note it at the coordinator; all repeatable."""
         job = self._assignment
-        files = zip(job.networks, taken.weights, taken.samples, strict=True)
         networks = {
             name: NetworkBlobs(
                 weights=self._put(weights, SAFETENSORS),
-                samples=None if samples is None else self._put(samples, PNG),
+                samples=self._put(taken.samples[name], PNG) if name in taken.samples else None,
             )
-            for name, weights, samples in files
+            for name, weights in taken.weights.items()
         }
         commit = SnapshotCommit(
             epoch=job.epoch,
@@ -260,7 +267,7 @@ class AttemptRun:
         )
         snapshot = self._repository.commit_snapshot(job.job_id, commit)
         self._note(snapshot)
-        for path in (*taken.weights, *filter(None, taken.samples), taken.state):
+        for path in (*taken.weights.values(), *taken.samples.values(), taken.state):
             path.unlink(missing_ok=True)
         self._trainer.tell(SnapshotPushed())
 

@@ -14,8 +14,9 @@ from ganforge.wire.learning import StrategyInfo
 class Begin:
     """Train this job.
 
-    ``weights`` (one file per network, in the job's order) and ``state`` are there when the job
-    goes on from a snapshot; ``weights`` alone when it starts from other weights.
+    ``weights`` (files by the network's name, moving averages among them) and ``state`` are there
+    when the job goes on from a snapshot; ``weights`` alone when it starts from other weights, and
+    empty when it starts from fresh ones.
     """
 
     job_id: str
@@ -23,7 +24,7 @@ class Begin:
     dataset: str
     config: dict[str, Any]
     scratch: Path
-    weights: list[Path] | None
+    weights: dict[str, Path]
     state: Path | None
 
 
@@ -74,11 +75,11 @@ class Points:
 
 @dataclass(frozen=True)
 class SnapshotTaken:
-    """A snapshot lies in files: weights and grid of every network, and the training state."""
+    """A snapshot lies in files: weights by network, grids of those that draw, training state."""
 
     iteration: int
-    weights: list[Path]
-    samples: list[Path | None]
+    weights: dict[str, Path]
+    samples: dict[str, Path]
     state: Path
     losses: dict[str, float | None]
 

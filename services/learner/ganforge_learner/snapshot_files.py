@@ -1,40 +1,33 @@
 """A snapshot's files: one of weights for each network, one of training state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
-from ganforge.networks import NetworkDefinition
 from ganforge_learner import state, weights
 from ganforge_learner.strategy import LearningStrategy
 
 
 def save_weights(
-    folder: Path,
-    iteration: int,
-    networks: Sequence[torch.nn.Module],
-    definitions: list[NetworkDefinition],
-) -> list[Path]:
-    """Write one safetensors file for each network."""
-    paths = []
-    for network, definition in zip(networks, definitions, strict=True):
-        path = folder / f"{iteration}-{definition.name}.safetensors"
-        path.write_bytes(weights.dump(network))
-        paths.append(path)
+    folder: Path, iteration: int, networks: Mapping[str, torch.nn.Module]
+) -> dict[str, Path]:
+    """Write one safetensors file for each network; gives them by the network's name."""
+    paths = {name: folder / f"{iteration}-{name}.safetensors" for name in networks}
+    for name, network in networks.items():
+        paths[name].write_bytes(weights.dump(network))
     return paths
 
 
-def load_weights(
-    paths: list[Path], networks: Sequence[torch.nn.Module], definitions: list[NetworkDefinition]
-) -> None:
-    """Load each network's weights.
+def load_weights(paths: Mapping[str, Path], networks: Mapping[str, torch.nn.Module]) -> None:
+    """Load the weights of each network that there is a file for.
 
     Raises:
         BadWeights: a file does not fit its network.
     """
-    for path, network, definition in zip(paths, networks, definitions, strict=True):
-        weights.load(path, network, definition.name)
+    for name, network in networks.items():
+        if name in paths:
+            weights.load(paths[name], network, name)
 
 
 def save_state(folder: Path, iteration: int, strategy: LearningStrategy) -> Path:

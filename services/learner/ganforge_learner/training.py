@@ -8,7 +8,8 @@ from typing import Protocol
 
 import torch
 
-from ganforge.errors import Diverged
+from ganforge.errors import BadInput, Diverged
+from ganforge.wire.averages import average_of
 from ganforge_learner import registry, samples, snapshot_files, streams
 from ganforge_learner.datasets import load_dataset
 from ganforge_learner.messages import (
@@ -60,15 +61,18 @@ class Training:
         self.iteration = 0
         seed = int(job.config["seed"])
         dataset = load_dataset(job.dataset, data).to(device)
-        self._networks = [build_network(definition) for definition in job.definitions]
+        names = [definition.name for definition in job.definitions]
+        modules = [build_network(definition) for definition in job.definitions]
         generator = streams.stream(seed, "initialisation")
-        for network, definition in zip(self._networks, job.definitions, strict=True):
+        for network, definition in zip(modules, job.definitions, strict=True):
             initialise(network, definition, generator)
             network.to(device)
-        if job.weights is not None:
-            snapshot_files.load_weights(job.weights, self._networks, job.definitions)
+        self._networks = dict(zip(names, modules, strict=True))
+        snapshot_files.load_weights(job.weights, self._networks)
         self._strategy = registry.find_strategy(job.config["strategy"])()
-        self._strategy.setup(job.config, dataset, *self._networks)
+        self._strategy.setup(job.config, dataset, *modules)
+        self._averages = self._name_averages(names)
+        snapshot_files.load_weights(job.weights, self._averages)
         self._latents = self._strategy.grid_latents(SAMPLES, seed)
         self._value_range = dataset.value_range
         if job.state is not None:
@@ -76,6 +80,17 @@ class Training:
         interval = self._interval("traceInterval") if job.config.get("trace", True) else None
         self._points = PointBuffer(interval or self._interval("storeInterval"))
         self._meter = _Meter(self.iteration)
+
+    def _name_averages(self, names: list[str]) -> dict[str, torch.nn.Module]:
+        """Name the moving averages: they are stored as networks of their own."""
+        averages = self._strategy.averages.items()
+        named = {average_of(names[place]): average for place, average in averages}
+        if taken := sorted(named.keys() & set(names)):
+            raise BadInput(
+                f"networks: {taken[0]} is the name of a moving average in this job: "
+                "leave out ema, or give that network another name"
+            )
+        return named
 
     def _interval(self, key: str) -> int:
         return int(self._job.config[key])
@@ -121,7 +136,7 @@ class Training:
             SnapshotTaken(
                 iteration=self.iteration,
                 weights=snapshot_files.save_weights(
-                    folder, self.iteration, self._networks, self._job.definitions
+                    folder, self.iteration, {**self._networks, **self._averages}
                 ),
                 samples=self._draw(folder),
                 state=snapshot_files.save_state(folder, self.iteration, self._strategy),
@@ -129,19 +144,28 @@ class Training:
             )
         )
 
-    def _draw(self, folder: Path) -> list[Path | None]:
-        """Draw the grid of the network that makes samples; the others have none."""
-        images = self._strategy.draw_samples(self._latents)
-        path = folder / f"{self.iteration}-samples.png"
-        path.write_bytes(samples.draw_grid(images, self._value_range))
-        return [path if network is self._strategy.generator else None for network in self._networks]
+    def _draw(self, folder: Path) -> dict[str, Path]:
+        """Draw the grids of the network that makes samples and of its average; no others."""
+        drawn = {}
+        for name, network in self._drawing().items():
+            images = self._strategy.draw_samples(self._latents, network)
+            drawn[name] = folder / f"{self.iteration}-{name}.png"
+            drawn[name].write_bytes(samples.draw_grid(images, self._value_range))
+        return drawn
+
+    def _drawing(self) -> dict[str, torch.nn.Module]:
+        """Give the networks that make samples."""
+        generator = self._strategy.generator
+        made = {name: network for name, network in self._networks.items() if network is generator}
+        averages = {average_of(name) for name in made}
+        return made | {name: self._averages[name] for name in averages & self._averages.keys()}
 
     def _refuse_broken_weights(self) -> None:
-        for network, definition in zip(self._networks, self._job.definitions, strict=True):
+        for network_name, network in {**self._networks, **self._averages}.items():
             for name, tensor in network.state_dict().items():
                 if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                     raise Diverged(
-                        f"{definition.name}'s {name} is not finite after iteration "
+                        f"{network_name}'s {name} is not finite after iteration "
                         f"{self.iteration}: lower learningRate; the last good snapshot is kept",
                         iteration=self.iteration,
                     )

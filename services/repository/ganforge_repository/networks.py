@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, exists, select, update
 from ganforge import digest
 from ganforge.errors import BadInput, Conflict, NotFound
 from ganforge.networks import BUILTIN, NetworkDefinition, infer
+from ganforge.wire.averages import average_of
 from ganforge.wire.weights import NetworkSummary
 from ganforge_chassis.clock import now_ms
 from ganforge_repository import naming
@@ -65,6 +66,21 @@ def put(connection: Connection, name: str, definition: NetworkDefinition) -> boo
     changed = update(networks).where(networks.c.name == name)
     connection.execute(changed.values(**columns, updated_at=now_ms()))
     return False
+
+
+def define_average(connection: Connection, network: str) -> None:
+    """Define the moving average of a network alike, when there is none of its name.
+
+    Raises:
+        NotFound: there is no such network.
+    """
+    name = average_of(network)
+    if connection.scalar(select(exists().where(networks.c.name == name))):
+        return
+    definition = NetworkDefinition.model_validate(find(connection, network).definition)
+    told = {"name": name, "description": f"moving average of the weights of {network}"}
+    average = NetworkDefinition.model_validate({**definition.model_dump(), **told})
+    insert_new(connection, networks, **_columns(average), **_born())
 
 
 def find(connection: Connection, name: str, *, lock: bool = False, share: bool = False) -> Row[Any]:

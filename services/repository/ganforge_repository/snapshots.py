@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from ganforge import digest
 from ganforge.errors import BadWeights, Conflict, NotFound, StaleEpoch, UnknownName
+from ganforge.wire.averages import averaged
 from ganforge.wire.weights import (
     PNG,
     SAFETENSORS,
@@ -139,15 +140,23 @@ def _replayed(connection: Connection, job: str, body: SnapshotCommit, body_diges
 def _check(connection: Connection, body: SnapshotCommit) -> None:
     found = _find_blobs(connection, body)
     for name in sorted(body.networks):
-        try:
-            row = networks.find(connection, name, share=True)
-        except NotFound:
-            known = networks.names(connection)
-            raise UnknownName(
-                naming.unknown("network", name, known), known=known[: networks.KNOWN_SHOWN]
-            ) from None
+        row = _find_network(connection, name, body)
         signature = blobs.signature(found[body.networks[name].weights])
         require_fit(name, signature, networks.expected(row))
+
+
+def _find_network(connection: Connection, name: str, body: SnapshotCommit) -> Row[Any]:
+    """Find a network; a moving average of another one in the snapshot is defined when absent."""
+    follows = averaged(name)
+    try:
+        if follows in body.networks:
+            networks.define_average(connection, follows)
+        return networks.find(connection, name, share=True)
+    except NotFound:
+        known = networks.names(connection)
+        raise UnknownName(
+            naming.unknown("network", name, known), known=known[: networks.KNOWN_SHOWN]
+        ) from None
 
 
 def _find_blobs(connection: Connection, body: SnapshotCommit) -> Mapping[str, Row[Any]]:

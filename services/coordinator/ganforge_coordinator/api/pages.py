@@ -115,7 +115,7 @@ def job(
         role=role,
         job=told,
         last_seq=row["last_seq"],
-        drawing=gallery.drawing_network(told.networks),
+        drawing=gallery.drawing_network(told.networks, told.config, told.weights),
         frames=[[frame.version, frame.iteration] for frame in frames],
         tiles=gallery.thinned(frames, TILES_SHOWN),
         chosen=chosen or (frames[-1] if frames else None),
@@ -134,7 +134,7 @@ def steer(job_id: str, action: JobAction, parts: Parts) -> Response:
 
 
 def _newest_picture(job: Job) -> str | None:
-    network = gallery.drawing_network(job.networks)
+    network = gallery.drawing_network(job.networks, job.config, job.weights)
     link = job.weights.get(network)
     return None if link is None else f"/jobs/{job.id}/samples/{network}/{link.version}.png"
 

@@ -42,7 +42,9 @@ def sample_grid(
     if if_none_match == etag:
         return Response(status_code=304, headers=headers)
     try:
-        png = _fetch(parts, row["networks"], network, row["tag"], version)
+        # Moving averages are not among the networks that the job was submitted with.
+        known = list(dict.fromkeys([*row["networks"], *row["weights"]]))
+        png = _fetch(parts, known, network, row["tag"], version)
     except GanforgeError as error:
         return _without(request, error)
     return Response(png, media_type="image/png", headers=headers)
