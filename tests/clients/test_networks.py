@@ -5,17 +5,14 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ganforge.errors import NetworkMisfit
 from ganforge.networks import BUILTIN, NetworkDefinition, check_gan_fit, infer
+from ganforge.networks.definition import MAX_DEPTH
 from ganforge.networks.inference import MAX_ACTIVATION, MAX_PARAMETERS
 from ganforge_learner.networks import build_network, initialise
 
-DTYPES = {torch.float32: "F32", torch.int64: "I64"}
-SMALL = 4096
 Modules = list[dict[str, Any]]
 
 
@@ -24,106 +21,6 @@ def definition(
 ) -> NetworkDefinition:
     told = {"name": name, "input": shape, "modules": modules, **changes}
     return NetworkDefinition.model_validate_json(json.dumps(told))
-
-
-sizes = st.integers(1, 6)
-convolutions = st.fixed_dictionaries(
-    {
-        "type": st.sampled_from(["Conv2d", "ConvTranspose2d"]),
-        "out": sizes,
-        "kernel": st.integers(1, 5),
-        "stride": st.integers(1, 3),
-        "padding": st.integers(0, 3),
-        "bias": st.booleans(),
-    }
-)
-linears = st.fixed_dictionaries({"type": st.just("Linear"), "out": sizes, "bias": st.booleans()})
-others: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
-    [
-        {"type": "BatchNorm"},
-        {"type": "ReLU"},
-        {"type": "LeakyReLU", "slope": 0.1},
-        {"type": "Sigmoid"},
-        {"type": "Tanh"},
-        {"type": "Dropout", "p": 0.25},
-        {"type": "Flatten"},
-        {"type": "Unflatten", "shape": [2, 3, 1]},
-        {"type": "Unflatten", "shape": [6]},
-    ]
-)
-shapes = st.lists(sizes, min_size=1, max_size=3)
-
-
-@st.composite
-def networks(draw: st.DrawFn) -> NetworkDefinition:
-    """A network whose modules mostly fit: each is chosen for the shape before it."""
-    shape = draw(shapes)
-    modules: Modules = []
-    for _ in range(draw(st.integers(1, 6))):
-        fitting: list[st.SearchStrategy[dict[str, Any]]] = {
-            1: [linears, others],
-            3: [convolutions, others],
-        }.get(len(shape), [others])
-        module = draw(st.one_of(fitting))
-        tried = definition([*modules, module], shape)
-        try:
-            infer(tried)
-        except NetworkMisfit:
-            continue
-        modules.append(module)
-    assume(modules)
-    return definition(modules, shape)
-
-
-@settings(max_examples=300, deadline=None)
-@given(networks())
-def test_inference_agrees_with_torch(network: NetworkDefinition) -> None:
-    inference = infer(network)
-    assume(all(torch.Size(shape).numel() <= SMALL for shape in inference.shapes))
-    built = build_network(network).eval()
-    x = torch.zeros(2, *network.input)
-    for module, shape in zip(built, inference.shapes, strict=True):
-        x = module(x)
-        assert tuple(x.shape) == (2, *shape)
-    told = {
-        name: (DTYPES[tensor.dtype], tuple(tensor.shape))
-        for name, tensor in built.state_dict().items()
-    }
-    assert inference.tensors == told
-    assert list(inference.tensors) == list(told)
-    assert inference.parameters == sum(t.numel() for t in built.state_dict().values())
-    assert inference.output == tuple(x.shape[1:])
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    shape=st.lists(st.integers(1, 8), min_size=3, max_size=3),
-    module=convolutions,
-)
-def test_what_torch_refuses_is_refused_and_nothing_else(
-    shape: list[int], module: dict[str, Any]
-) -> None:
-    network = definition([module], shape)
-    sides = dict(zip(("out", "kernel"), (module["out"], module["kernel"]), strict=True))
-    kind = getattr(torch.nn, module["type"])
-    rest = {key: module[key] for key in ("stride", "padding", "bias")}
-    try:
-        wanted = tuple(
-            kind(shape[0], sides["out"], sides["kernel"], **rest)(torch.zeros(1, *shape)).shape[1:]
-        )
-    except RuntimeError:
-        wanted = None
-    if wanted is None or 0 in wanted:
-        with pytest.raises(NetworkMisfit, match="leaves nothing of"):
-            infer(network)
-    else:
-        assert infer(network).output == wanted
-
-
-@settings(deadline=None)
-@given(networks())
-def test_a_definition_survives_the_wire(network: NetworkDefinition) -> None:
-    assert NetworkDefinition.model_validate_json(network.model_dump_json()) == network
 
 
 MISFITS: list[tuple[Modules, list[int], str]] = [
@@ -140,6 +37,26 @@ MISFITS: list[tuple[Modules, list[int], str]] = [
     ([{"type": "Unflatten", "shape": [2, 2]}], [5], "2x2 takes 4 features but is given 5"),
     ([{"type": "Unflatten", "shape": [4]}], [2, 2], "takes features but is given 2x2"),
     ([{"type": "ReLU"}, {"type": "Linear", "out": 1}], [1, 1], "Net, module 1 .Linear."),
+    ([{"type": "Conv2d", "out": 4, "kernel": 1, "groups": 3}], [6, 2, 2],
+     "6 channels to 4 do not fall into 3 groups"),
+    ([{"type": "ConvTranspose2d", "out": 1, "kernel": 2, "outputPadding": 1}], [1, 2, 2],
+     "outputPadding of 1 must be less than the stride, 1"),
+    ([{"type": "Upsample"}], [4], "takes channels, height and width but is given 4"),
+    ([{"type": "PixelShuffle"}], [6, 2, 2], "6 channels do not fall into blocks of 4"),
+    ([{"type": "AvgPool2d", "kernel": 3}], [1, 2, 2], "a kernel of 3 is larger than 1x2x2"),
+    ([{"type": "MaxPool2d", "padding": 2}], [1, 8, 8], "padding of 2 is more than half the kernel"),
+    ([{"type": "GroupNorm", "groups": 4}], [6, 2, 2], "6 channels do not fall into 4 groups"),
+    ([{"type": "GroupNorm", "groups": 6}], [6], "6 groups of 6 hold one number each"),
+    ([{"type": "InstanceNorm"}], [6, 1, 1], "the channels of 6x1x1 hold one number each"),
+    ([{"type": "Residual", "body": [{"type": "Tanh"}, {"type": "Linear", "out": 2}]}], [3],
+     "module 0 .Residual.: the body gives 2 but the shortcut 3"),
+    ([{"type": "Residual", "body": [{"type": "Tanh"}, {"type": "Linear", "out": 2}]}], [3, 1],
+     "module 0.body.1 .Linear.: takes features but is given 3x1"),
+    ([{"type": "Concat", "branches": [[], [{"type": "Upsample"}]]}], [1, 2, 2],
+     "the branches give 1x2x2, 1x4x4, which differ in more than the first number"),
+    ([{"type": "Concat", "branches": [[], [{"type": "Unflatten", "shape": [2, 2]}]]}], [5],
+     "module 0.branches.1.0 .Unflatten.: 2x2 takes 4 features"),
+    ([{"type": "EmbedClass", "features": 2}], [3], "but the network has none: set classes"),
 ]  # fmt: skip
 
 
@@ -149,6 +66,68 @@ def test_a_misfit_is_refused_in_words_that_name_the_module(
 ) -> None:
     with pytest.raises(NetworkMisfit, match=words):
         infer(definition(modules, shape))
+
+
+CLASS: dict[str, Any] = {"type": "EmbedClass", "features": 2}
+
+
+def test_what_a_network_does_with_classes_is_checked() -> None:
+    assert infer(definition([CLASS], [3], classes=4)).output == (5,)
+    with pytest.raises(NetworkMisfit, match="takes 4 classes but no module looks at them: add an"):
+        infer(definition([{"type": "ReLU"}], [3], classes=4))
+    nested = [CLASS, {"type": "Residual", "body": [CLASS]}]
+    with pytest.raises(NetworkMisfit, match=r"module 1.body.0 \(EmbedClass\): may stand in the"):
+        infer(definition(nested, [3], classes=4))
+
+
+def test_weights_that_begin_at_0_take_no_spectral_norm() -> None:
+    told = [{"type": "Linear", "out": 2, "spectralNorm": True}]
+    with pytest.raises(NetworkMisfit, match="has spectralNorm, which weights of 0 do not take"):
+        infer(definition(told, [3], init="r3gan"))
+
+
+def nest(depth: int) -> dict[str, Any]:
+    """Put a module into ``depth - 1`` others."""
+    module: dict[str, Any] = {"type": "ReLU"}
+    for _ in range(depth - 1):
+        module = {"type": "Residual", "body": [module]}
+    return module
+
+
+def test_modules_may_be_within_modules_so_deep_and_no_deeper() -> None:
+    assert len(infer(definition([nest(MAX_DEPTH)], [1])).steps) == MAX_DEPTH
+    path = "0." + "body.0." * (MAX_DEPTH - 1) + "body.0"
+    with pytest.raises(ValidationError, match=f"module {path} is within more than 7 others"):
+        definition([nest(MAX_DEPTH + 1)], [1])
+
+
+HOSTILE: list[Modules] = [
+    [nest(150)],
+    [{"type": "Concat", "branches": [[]] * 100_000}],
+    [{"type": "Concat", "branches": [[{"type": "ReLU"}] * 100] * 20}],
+    [{"type": "Residual", "body": [{"type": "ReLU"}] * 600}] * 2,
+    [{"type": "Concat", "branches": [[{"type": "Concat", "branches": [[]] * 50}]] * 50}],
+]
+
+
+@pytest.mark.parametrize("modules", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_sprawling_definition_is_refused_before_anything_is_made_of_it(modules: Modules) -> None:
+    told = {"name": "Net", "input": [1], "modules": modules}
+    with pytest.raises(ValidationError, match="more than") as caught:
+        NetworkDefinition.model_validate(told)
+    assert [error["loc"] for error in caught.value.errors()] == [("modules",)]
+
+
+def test_concatenations_of_concatenations_grow_no_further_than_memory() -> None:
+    doubled: dict[str, Any] = {"type": "Concat", "branches": [[], []]}
+    with pytest.raises(NetworkMisfit, match=r"module 2[0-9] \(Concat\): gives|up to here"):
+        infer(definition([doubled] * 300, [1]))
+
+
+def test_many_modules_that_fit_one_by_one_may_not_fit_together() -> None:
+    wide = definition([{"type": "ReLU"}] * 900, [1 << 18])
+    with pytest.raises(NetworkMisfit, match=r"module 512 \(ReLU\): up to here .* more than"):
+        infer(wide)
 
 
 def test_a_network_that_would_fill_the_memory_is_refused() -> None:

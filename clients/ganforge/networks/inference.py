@@ -1,26 +1,37 @@
 """Shapes and tensors of a network, worked out without torch; pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
 from ganforge.errors import NetworkMisfit
-from ganforge.networks.definition import (
-    BatchNorm,
-    Conv2d,
-    ConvTranspose2d,
-    Flatten,
-    Linear,
-    Module,
-    NetworkDefinition,
-    Unflatten,
-)
+from ganforge.networks import rules
+from ganforge.networks.definition import ClassModule, Concat, Module, NetworkDefinition, Residual
+from ganforge.networks.rules import Misfit, Shape, Tensors, say
 
 MAX_PARAMETERS = 1 << 28
 MAX_ACTIVATION = 1 << 26
 """Numbers of one sample after one module: four samples more would fill a gigabyte."""
 
-Shape = tuple[int, ...]
-Tensors = dict[str, tuple[str, Shape]]
+MAX_ACTIVATIONS = 1 << 27
+"""Numbers of one sample after all modules, which training keeps for the gradients."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What follows from one module, be it within others.
+
+    Attributes:
+        path: its place, as the names of its tensors begin: ``3`` or ``3.body.0``.
+        type: what the definition calls it.
+        output: one sample's shape after it.
+        parameters: how many numbers its tensors hold, those within it included.
+    """
+
+    path: str
+    type: str
+    output: Shape
+    parameters: int
 
 
 @dataclass(frozen=True)
@@ -28,13 +39,15 @@ class Inference:
     """What follows from a definition.
 
     Attributes:
-        shapes: one sample's shape after each module.
-        tensors: name -> (dtype in safetensors' words, shape), exactly those that
-            ``torch.nn.Sequential(...).state_dict()`` has.
+        shapes: one sample's shape after each module of the network's own list.
+        tensors: name -> (dtype in safetensors' words, shape), exactly those that the
+            ``state_dict()`` of the network has when it is built, in the same order.
+        steps: all modules, each before those within it.
     """
 
     shapes: tuple[Shape, ...]
     tensors: Tensors
+    steps: tuple[Step, ...]
 
     @property
     def output(self) -> Shape:
@@ -50,105 +63,98 @@ class Inference:
 def infer(definition: NetworkDefinition) -> Inference:
     """Work out the shapes and tensors of a network.
 
+    Nothing is allocated, and it takes no longer than a definition is long.
+
     Raises:
         NetworkMisfit: a module cannot take what the one before it gives, or the network would
             not fit into memory; the words name the module.
     """
-    shape: Shape = definition.input
-    shapes: list[Shape] = []
-    tensors: Tensors = {}
-    _refuse_huge(shape, f"{definition.name}: takes")
-    for position, module in enumerate(definition.modules):
-        where = f"{definition.name}, module {position} ({module.type})"
-        own, shape = _step(module, shape, where)
-        tensors |= {f"{position}.{name}": tensor for name, tensor in own.items()}
-        _refuse_huge(shape, f"{where}: gives")
-        shapes.append(shape)
-    found = Inference(tuple(shapes), tensors)
-    if found.parameters > MAX_PARAMETERS:
-        raise NetworkMisfit(
-            f"{definition.name}: {found.parameters} parameters are more than {MAX_PARAMETERS}"
+    return _Walk(definition).through()
+
+
+class _Walk:
+    """One way through a definition, with all that was seen on it."""
+
+    def __init__(self, definition: NetworkDefinition) -> None:
+        self._definition = definition
+        self._tensors: Tensors = {}
+        self._steps: list[Step | None] = []
+        self._parameters = 0
+        self._activations = 0
+
+    def through(self) -> Inference:
+        """Go through the whole definition."""
+        definition = self._definition
+        if prod(definition.input) > MAX_ACTIVATION:
+            raise NetworkMisfit(
+                f"{definition.name}: takes {say(definition.input)}, more than {MAX_ACTIVATION} "
+                "numbers a sample"
+            )
+        asks_class = any(isinstance(module, ClassModule) for module in definition.modules)
+        if definition.classes and not asks_class:
+            raise NetworkMisfit(
+                f"{definition.name}: takes {definition.classes} classes but no module looks at "
+                "them: add an EmbedClass, a ConditionalBatchNorm or a Projection"
+            )
+        shapes = self._line("", definition.modules, definition.input)
+        return Inference(
+            tuple(shapes), self._tensors, tuple(step for step in self._steps if step is not None)
         )
-    return found
 
+    def _line(self, within: str, modules: Sequence[Module], shape: Shape) -> list[Shape]:
+        """Go through modules one after the other; gives the shape after each."""
+        shapes = []
+        for position, module in enumerate(modules):
+            shape = self._module(f"{within}{position}", module, shape)
+            shapes.append(shape)
+        return shapes
 
-def _refuse_huge(shape: Shape, what: str) -> None:
-    if prod(shape) > MAX_ACTIVATION:
-        raise NetworkMisfit(f"{what} {_say(shape)}, more than {MAX_ACTIVATION} numbers a sample")
+    def _last(self, within: str, modules: Sequence[Module], shape: Shape) -> Shape:
+        return self._line(within, modules, shape)[-1] if modules else shape
 
+    def _module(self, path: str, module: Module, shape: Shape) -> Shape:
+        place, before = len(self._steps), self._parameters
+        self._steps.append(None)  # filled in once what is within it is known
+        try:
+            shape = self._given(path, module, shape)
+            self._count(shape)
+        except Misfit as misfit:
+            where = f"{self._definition.name}, module {path} ({module.type})"
+            raise NetworkMisfit(f"{where}: {misfit}") from None
+        self._steps[place] = Step(path, module.type, shape, self._parameters - before)
+        return shape
 
-def _step(module: Module, shape: Shape, where: str) -> tuple[Tensors, Shape]:
-    """Give a module's own tensors and the shape it gives."""
-    match module:
-        case Linear():
-            return _linear(module, shape, where)
-        case Conv2d() | ConvTranspose2d():
-            return _convolution(module, shape, where)
-        case BatchNorm():
-            return _batch_norm(shape, where)
-        case Flatten():
-            return {}, (prod(shape),)
-        case Unflatten():
-            return {}, _unflatten(module, shape, where)
-        case _:
-            return {}, shape
+    def _given(self, path: str, module: Module, shape: Shape) -> Shape:
+        """Give what a module makes of a sample."""
+        match module:
+            case Residual():
+                body = self._last(f"{path}.body.", module.body, shape)
+                return rules.add(body, self._last(f"{path}.shortcut.", module.shortcut, shape))
+            case Concat():
+                return rules.join(
+                    [
+                        self._last(f"{path}.branches.{position}.", branch, shape)
+                        for position, branch in enumerate(module.branches)
+                    ]
+                )
+            case _:
+                if isinstance(module, ClassModule) and "." in path:
+                    raise Misfit("may stand in the network's own list only, within no other module")
+                if self._definition.init == "r3gan" and getattr(module, "spectral_norm", False):
+                    raise Misfit("has spectralNorm, which weights of 0 do not take: another init")
+                own, shape = rules.step(module, shape, self._definition.classes)
+                self._tensors |= {f"{path}.{name}": tensor for name, tensor in own.items()}
+                self._parameters += sum(prod(sizes) for _, sizes in own.values())
+                return shape
 
-
-def _linear(module: Linear, shape: Shape, where: str) -> tuple[Tensors, Shape]:
-    if len(shape) != 1:
-        raise NetworkMisfit(f"{where}: takes features but is given {_say(shape)}: add a Flatten")
-    return _weighted((module.out, shape[0]), module.out, bias=module.bias), (module.out,)
-
-
-def _convolution(
-    module: Conv2d | ConvTranspose2d, shape: Shape, where: str
-) -> tuple[Tensors, Shape]:
-    if len(shape) != 3:
-        raise NetworkMisfit(
-            f"{where}: takes channels, height and width but is given {_say(shape)}: "
-            "add an Unflatten"
-        )
-    channels, *sides = shape
-    kernel, stride, padding = module.kernel, module.stride, module.padding
-    if isinstance(module, Conv2d):
-        weight = (module.out, channels, kernel, kernel)
-        sides = [(side + 2 * padding - kernel) // stride + 1 for side in sides]
-    else:
-        weight = (channels, module.out, kernel, kernel)
-        sides = [(side - 1) * stride - 2 * padding + kernel for side in sides]
-    if min(sides) < 1:
-        raise NetworkMisfit(
-            f"{where}: a kernel of {kernel} with stride {stride} and padding {padding} leaves "
-            f"nothing of {_say(shape)}: take a smaller kernel or more padding"
-        )
-    return _weighted(weight, module.out, bias=module.bias), (module.out, *sides)
-
-
-def _weighted(weight: Shape, out: int, *, bias: bool) -> Tensors:
-    tensors: Tensors = {"weight": ("F32", weight)}
-    return {**tensors, "bias": ("F32", (out,))} if bias else tensors
-
-
-def _batch_norm(shape: Shape, where: str) -> tuple[Tensors, Shape]:
-    if len(shape) == 2:
-        raise NetworkMisfit(
-            f"{where}: takes features, or channels, height and width, but is given {_say(shape)}"
-        )
-    names = ("weight", "bias", "running_mean", "running_var")
-    tensors: Tensors = dict.fromkeys(names, ("F32", (shape[0],)))
-    return {**tensors, "num_batches_tracked": ("I64", ())}, shape
-
-
-def _unflatten(module: Unflatten, shape: Shape, where: str) -> Shape:
-    if len(shape) != 1:
-        raise NetworkMisfit(f"{where}: takes features but is given {_say(shape)}: add a Flatten")
-    if prod(module.shape) != shape[0]:
-        raise NetworkMisfit(
-            f"{where}: {_say(module.shape)} takes {prod(module.shape)} features "
-            f"but is given {shape[0]}"
-        )
-    return module.shape
-
-
-def _say(shape: Shape) -> str:
-    return "x".join(map(str, shape))
+    def _count(self, shape: Shape) -> None:
+        """Refuse what would not fit into memory."""
+        self._activations += prod(shape)
+        if prod(shape) > MAX_ACTIVATION:
+            raise Misfit(f"gives {say(shape)}, more than {MAX_ACTIVATION} numbers a sample")
+        if self._activations > MAX_ACTIVATIONS:
+            raise Misfit(
+                f"up to here {self._activations} numbers a sample are more than {MAX_ACTIVATIONS}"
+            )
+        if self._parameters > MAX_PARAMETERS:
+            raise Misfit(f"up to here {self._parameters} parameters are more than {MAX_PARAMETERS}")
