@@ -30,7 +30,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from ganforge.networks import BUILTIN
 from ganforge_learner import streams
-from ganforge_learner.dataset_files import idx_files
+from ganforge_learner.dataset_files.idx import find_idx
 from ganforge_learner.datasets import Dataset, load_dataset
 from ganforge_learner.networks import build_network, initialise
 from ganforge_learner.strategies import GANLearningStrategy
@@ -95,7 +95,8 @@ def tutorial_loop(dataset: Dataset) -> Step:
 def eager_loop(dataset: Dataset) -> Step:
     """Set up the tutorial's training on tensors in memory, and give its iteration."""
     iterate, size = hand_written_iteration(), (SEED_JOB["batchSize"],)
-    return lambda i: iterate(dataset.inputs[torch.randint(len(dataset), size)])
+    inputs = dataset.inputs
+    return lambda i: iterate(inputs[torch.randint(len(inputs), size)])
 
 
 def hand_written_iteration() -> Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]:
@@ -154,7 +155,7 @@ def to_pixels(dataset: Dataset) -> npt.NDArray[np.uint8]:
 
 def read_images(data: Path | None) -> Dataset:
     """Read MNIST from a data folder, or a folder of its files; without one, make noise."""
-    if data is not None and idx_files(data) is None:
+    if data is not None and find_idx("MNIST", data) is None:
         return load_dataset("MNIST", data)
     if data is not None:
         with tempfile.TemporaryDirectory(prefix="ganforge-bench-") as folder:

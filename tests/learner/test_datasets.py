@@ -21,8 +21,10 @@ def test_digits_are_always_there(tmp_path: Path) -> None:
     digits = load_dataset("digits", tmp_path)
     assert (told.name, told.size, told.input_shape, told.classes) == ("digits", 1797, (1, 8, 8), 10)
     assert digits.inputs.shape == (1797, 1, 8, 8)
+    assert digits.samples.dtype is torch.uint8
     assert digits.inputs.dtype is torch.float32
     assert (float(digits.inputs.min()), float(digits.inputs.max())) == (-1.0, 1.0)
+    assert digits.targets is not None
     assert sorted(set(digits.targets.tolist())) == list(range(10))
 
 
@@ -56,6 +58,7 @@ def test_what_is_told_is_what_is_loaded(tmp_path: Path, zipped: bool) -> None:
     assert told.value_range == loaded.value_range == (-1.0, 1.0)
     wanted = torch.from_numpy(images(12)).unsqueeze(1) / 127.5 - 1
     torch.testing.assert_close(loaded.inputs, wanted)
+    assert loaded.targets is not None
     assert loaded.targets.tolist() == labels(12).tolist()
     sample, target = loaded[11]
     assert torch.equal(sample, loaded.inputs[11])
@@ -164,6 +167,7 @@ def test_mnist_is_read_as_published(tmp_path: Path) -> None:
     mnist = load_dataset("MNIST", tmp_path)
     assert mnist.inputs.shape == (10_000, 1, 28, 28)
     assert (float(mnist.inputs.min()), float(mnist.inputs.max())) == (-1.0, 1.0)
+    assert mnist.targets is not None
     assert mnist.targets[:5].tolist() == [7, 2, 1, 0, 4]
     raw = gzip.decompress((MNIST / "t10k-images-idx3-ubyte.gz").read_bytes())[16:]
     shades = ((mnist.inputs + 1) * 127.5).round().to(torch.uint8)

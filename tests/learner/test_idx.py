@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganforge.errors import BadInput
-from ganforge_learner.idx import read_idx
+from ganforge_learner.dataset_files.idx import read_idx
 from tests.learner.idx_files import idx_bytes, images, labels
 
 GOOD = idx_bytes(images(3))

@@ -91,7 +91,8 @@ class LearnConfig(WireModel):
     sampling_weights: tuple[float, ...] = Field(
         (),
         max_length=1000,
-        description="WEIGHTED: how often each of samplingRanges is drawn, in proportion",
+        description="WEIGHTED: the probability of each of samplingRanges; what is missing to 1 "
+        "goes to all other samples",
     )
     fixed: tuple[str, ...] = Field(
         (),

@@ -13,6 +13,7 @@ from ganforge._transport import Transport
 from ganforge.coordinator import CoordinatorClient
 from ganforge.errors import BadInput, NotFound
 from ganforge.repository import RepositoryClient
+from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.learning import Claim, Registered, Registration
 from ganforge_learner.attempt import AttemptRun
 from ganforge_learner.dataset_files import find_datasets
@@ -140,7 +141,10 @@ class Agent:
     def _start_trainer(self) -> tuple[TrainerProcess, Ready]:
         settings = self._settings
         self._trainer = trainer = TrainerProcess(
-            device=settings.device, threads=settings.threads, data=settings.data
+            device=settings.device,
+            threads=settings.threads,
+            data=settings.data,
+            dataset_bytes=settings.dataset_bytes,
         )
         ready = trainer.hear(TRAINER_PATIENCE_SECONDS)
         if isinstance(ready, Failed):
@@ -150,13 +154,18 @@ class Agent:
             raise TrainerDied(f"the trainer was not ready after {TRAINER_PATIENCE_SECONDS:.0f} s")
         return trainer, ready
 
+    def _datasets(self, ready: Ready) -> list[DatasetInfo]:
+        """Tell of the data folder's datasets, and of plug-ins' with other names."""
+        found = find_datasets(self._settings.data)
+        return list(({info.name: info for info in ready.datasets} | found).values())
+
     def _register(self, ready: Ready) -> Registered:
         registration = Registration(
             name=self._settings.name,
             boot_id=self._boot_id,
             device=ready.device,
             version=ganforge.__version__,
-            datasets=list(find_datasets(self._settings.data).values()),
+            datasets=self._datasets(ready),
             strategies=ready.strategies,
         )
         return persist(lambda: self._coordinator.register(registration), self._stopping)

@@ -1,21 +1,23 @@
-"""Datasets in memory: kept whole on the training device."""
+"""Datasets in memory: whole on the training device when they fit, else mapped from a file."""
 
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from ganforge.errors import BadInput
+from ganforge_learner import dataset_plugins
 from ganforge_learner.dataset_files import (
-    DIGITS,
     VALUE_RANGE,
-    idx_files,
-    read_images,
+    Arrays,
+    conversion,
+    find_source,
     unknown_dataset,
 )
+
+SHARE = 0.5
+"""Of the memory that is free, what a dataset may take when nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -24,61 +26,105 @@ class Dataset:
 
     Attributes:
         name: what jobs call it.
-        inputs: float32 (N, C, H, W), values within ``value_range``.
-        targets: int64 (N).
-        value_range: lowest and highest value of a pixel.
+        samples: (N, C, H, W): uint8 from 0 to ``highest``, or floats within ``value_range``.
+        targets: int64 (N); None when the samples have no classes.
+        highest: the uint8 that stands for the highest value.
+        value_range: lowest and highest value of a pixel, as it is learnt from.
+        is_mapped: whether the samples lie in a file, too large for the device.
     """
 
     name: str
-    inputs: torch.Tensor
-    targets: torch.Tensor
+    samples: Tensor
+    targets: Tensor | None = None
+    highest: int = 255
     value_range: tuple[float, float] = VALUE_RANGE
+    is_mapped: bool = False
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.inputs[index], self.targets[index]
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Give a sample, scaled, and its class: -1 when it has none."""
+        target = torch.tensor(-1) if self.targets is None else self.targets[index]
+        return self.scaled(self.samples[index]), target
+
+    @property
+    def inputs(self) -> Tensor:
+        """All samples, scaled, as float32: four times the memory of uint8."""
+        return self.scaled(self.samples)
+
+    def scaled(self, samples: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Give samples of this dataset as values within ``value_range``.
+
+        For 255 levels and -1 to 1 that is x * (2 / 255) - 1, exactly as the dtype rounds it.
+        """
+        if samples.is_floating_point():
+            return samples.to(dtype)
+        low, high = self.value_range
+        # A half float would round in between; it holds the result, though.
+        wide = torch.promote_types(dtype, torch.float32)
+        return samples.to(wide).mul_((high - low) / self.highest).add_(low).to(dtype)
 
     def to(self, device: torch.device) -> "Dataset":
-        """Give the dataset on another device."""
-        return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device))
+        """Give the dataset on another device; mapped samples stay in their file."""
+        targets = None if self.targets is None else self.targets.to(device)
+        samples = self.samples if self.is_mapped else self.samples.to(device)
+        return replace(self, samples=samples, targets=targets)
 
 
-def load_dataset(name: str, data: Path) -> Dataset:
-    """Read a dataset into memory.
+def load_dataset(
+    name: str,
+    data: Path,
+    *,
+    device: torch.device | str = "cpu",
+    most_bytes: int | None = None,
+) -> Dataset:
+    """Read a dataset, and put it on a device.
+
+    Args:
+        name: the dataset's.
+        data: the data folder.
+        device: where it is to be learnt from.
+        most_bytes: what its samples may take there; half of what is free when None. A larger one
+            is mapped from a file.
 
     Raises:
         UnknownName: the data folder has none of this name.
         BadInput: its files are broken.
     """
-    if name == DIGITS.name:
-        return _load_digits()
-    folder = data / "datasets" / name
-    files = idx_files(folder) if folder.is_dir() else None
-    if files is None:
-        raise unknown_dataset(name, data)
-    images, labels = read_images(files)
-    return _scaled(name, images, labels, highest=255.0)
+    device = torch.device(device)
+    source = find_source(name, data)
+    if source is None:
+        plugin = dataset_plugins.find(name)
+        if plugin is None:
+            raise unknown_dataset(name, data)
+        return dataset_plugins.load(name, plugin, data).to(device)
+    arrays = conversion.read(source, data)
+    most = free_bytes(device) * SHARE if most_bytes is None else most_bytes
+    if arrays.images.nbytes <= most:
+        return _dataset(name, arrays).to(device)
+    arrays = conversion.read(source, data, mapped=True)
+    return replace(_dataset(name, arrays), is_mapped=True).to(device)
 
 
-def _load_digits() -> Dataset:
-    """Read scikit-learn's digits: rows of 64 pixels from 0 to 16, then the class.
-
-    The file is read without importing scikit-learn, which takes longer than the first thousand
-    iterations.
-    """
-    package = find_spec("sklearn")
-    if package is None or package.origin is None:
-        raise BadInput("digits comes with scikit-learn: pip install 'ganforge[learner]'")
-    rows = np.loadtxt(Path(package.origin).parent / "datasets/data/digits.csv.gz", delimiter=",")
-    return _scaled(DIGITS.name, rows[:, :64].reshape(-1, 8, 8), rows[:, 64], highest=16.0)
+def _dataset(name: str, arrays: Arrays) -> Dataset:
+    outline, images = arrays.outline, arrays.images
+    classes = None if outline.classes is None else torch.from_numpy(outline.classes)
+    return Dataset(name, _tensor(images), classes, outline.highest)
 
 
-def _scaled(
-    name: str, images: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], *, highest: float
-) -> Dataset:
-    low, high = VALUE_RANGE
-    scaled = images.astype(np.float32) * ((high - low) / highest) + low
-    inputs = torch.from_numpy(scaled).unsqueeze(1)
-    return Dataset(name, inputs, torch.from_numpy(labels.astype(np.int64)))
+def _tensor(images: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> Tensor:
+    # What was read from a buffer cannot be written to, of which torch warns.
+    return torch.from_numpy(images if images.flags.writeable else images.copy())
+
+
+def free_bytes(device: torch.device) -> int:
+    """Tell how much memory is free on a device, or would be if caches were given up."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        told = dict(line.split(":", 1) for line in lines)
+        return int(told["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return 1 << 32  # no Linux: what most machines have to spare

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.networks import NetworkDefinition
+from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.learning import StrategyInfo
 
 # The agent speaks.
@@ -50,10 +51,14 @@ class SnapshotPushed:
 
 @dataclass(frozen=True)
 class Ready:
-    """Everything is imported; ``device`` is what it computes on."""
+    """Everything is imported; ``device`` is what it computes on.
+
+    The datasets are those of plug-ins: only a process that has torch can ask them.
+    """
 
     device: str
     strategies: list[StrategyInfo]
+    datasets: list[DatasetInfo]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,12 @@ class LearnerSettings(BaseSettings):
         description="the learner's name; stays the same over restarts, differs between learners",
     )
     device: str = Field("auto", description="auto, cpu, cuda, or one device such as cuda:1")
+    dataset_bytes: int | None = Field(
+        None,
+        ge=0,
+        description="what a dataset may take of the device's memory, half of what is free when "
+        "not set; a larger one is read from a mapped file",
+    )
     threads: int = Field(
         1, ge=1, le=1024, description="threads torch computes with; small networks want one"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ganforge.errors import BadInput, Diverged, GanforgeError
-from ganforge_learner import registry
+from ganforge_learner import dataset_plugins, registry
 from ganforge_learner.messages import (
     Begin,
     Failed,
@@ -82,7 +82,13 @@ class Controls:
                 self._in_flight -= 1
 
 
-def main(pipe: "Connection[FromTrainer, FromAgent]", device: str, threads: int, data: Path) -> None:
+def main(
+    pipe: "Connection[FromTrainer, FromAgent]",
+    device: str,
+    threads: int,
+    data: Path,
+    dataset_bytes: int | None,
+) -> None:
     """Train the jobs the agent sends, one after the other; the process's entry."""
     # Ctrl-C reaches the whole foreground group; the agent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -94,10 +100,11 @@ def main(pipe: "Connection[FromTrainer, FromAgent]", device: str, threads: int, 
         return
     warm_up(chosen)
     strategies = [strategy.info(name) for name, strategy in registry.strategies().items()]
-    pipe.send(Ready(describe(chosen), strategies))
+    pipe.send(Ready(describe(chosen), strategies, dataset_plugins.infos(data)))
     controls = Controls(pipe)
     while True:
-        pipe.send(train(controls.next_job(), chosen, data, controls, pipe.send))
+        job = controls.next_job()
+        pipe.send(train(job, chosen, data, controls, pipe.send, dataset_bytes=dataset_bytes))
 
 
 def train(
@@ -106,11 +113,13 @@ def train(
     data: Path,
     controls: Controls,
     tell: Callable[[FromTrainer], None],
+    *,
+    dataset_bytes: int | None = None,
 ) -> Finished | Failed:
     """Train one job; every error becomes a message."""
     training: Training | None = None
     try:
-        training = Training(job, device=device, data=data, tell=tell)
+        training = Training(job, device=device, data=data, tell=tell, dataset_bytes=dataset_bytes)
         return training.run(controls)
     except GanforgeError as error:
         permanent = isinstance(error, BadInput | Diverged)

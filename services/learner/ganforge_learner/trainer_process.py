@@ -27,11 +27,13 @@ class TrainerProcess:
     Its death is seen by the agent, and the agent's by it, as the end of the pipe between them.
     """
 
-    def __init__(self, *, device: str, threads: int, data: Path) -> None:
+    def __init__(
+        self, *, device: str, threads: int, data: Path, dataset_bytes: int | None = None
+    ) -> None:
         self._pipe, theirs = _context.Pipe()
         self._process = _context.Process(
             target=trainer_start.start,
-            args=(theirs, device, threads, data),
+            args=(theirs, device, threads, data, dataset_bytes),
             name="ganforge-trainer",
             daemon=True,
         )

@@ -48,19 +48,26 @@ class Training:
         device: where the networks and the dataset go.
         data: the data folder.
         tell: takes what the agent is to know.
+        dataset_bytes: what the dataset may take of the device's memory.
 
     Raises:
         BadInput: the job cannot be trained; the words say why.
     """
 
     def __init__(
-        self, job: Begin, *, device: torch.device, data: Path, tell: Callable[[FromTrainer], None]
+        self,
+        job: Begin,
+        *,
+        device: torch.device,
+        data: Path,
+        tell: Callable[[FromTrainer], None],
+        dataset_bytes: int | None = None,
     ) -> None:
         self._job = job
         self._tell = tell
         self.iteration = 0
         seed = int(job.config["seed"])
-        dataset = load_dataset(job.dataset, data).to(device)
+        dataset = load_dataset(job.dataset, data, device=device, most_bytes=dataset_bytes)
         names = [definition.name for definition in job.definitions]
         modules = [build_network(definition) for definition in job.definitions]
         generator = streams.stream(seed, "initialisation")

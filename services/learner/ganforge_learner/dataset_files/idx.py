@@ -3,15 +3,70 @@
 import gzip
 import math
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ganforge.errors import BadInput
+from ganforge_learner.dataset_files.source import (
+    Arrays,
+    Outline,
+    Stamp,
+    WholeSource,
+    checked,
+    stamp_of,
+)
 
 UNSIGNED_BYTES = 0x08
 MAX_BYTES = 1 << 31
+
+_SPLITS = ("train", "t10k")  # train-* preferred
+
+
+@dataclass(frozen=True)
+class IdxSource(WholeSource):
+    """Grey images and their labels in two IDX files, as MNIST and Fashion-MNIST are published."""
+
+    images: Path
+    labels: Path
+
+    def stamp(self) -> Stamp:
+        """Tell of both files."""
+        return stamp_of([self.images, self.labels], under=self.images.parent)
+
+    def read(self) -> Arrays:
+        """Read both files."""
+        images, labels = read_idx(self.images, 3)[:, None], read_idx(self.labels, 1)
+        outline = Outline((1, *images.shape[2:]), len(images), labels.astype(np.int64))
+        return checked(Arrays(outline, images), where=self.name)
+
+
+def find_idx(name: str, folder: Path) -> IdxSource | None:
+    """Find a folder's IDX files; None when there are none.
+
+    Raises:
+        BadInput: there are images, but no labels.
+    """
+    without = None
+    for split in _SPLITS:
+        images = _either(folder, f"{split}-images-idx3-ubyte")
+        labels = _either(folder, f"{split}-labels-idx1-ubyte")
+        if images is not None and labels is not None:
+            return IdxSource(name, images, labels)
+        without = without or images
+    if without is not None:
+        raise BadInput(
+            f"{name} has {without.name} but no labels for it: put "
+            f"{without.name.replace('images-idx3', 'labels-idx1')} beside it"
+        )
+    return None
+
+
+def _either(folder: Path, name: str) -> Path | None:
+    """Find a file as published, gzipped or not."""
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.exists()), None)
 
 
 def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
