@@ -11,6 +11,13 @@ from ganforge.errors import NetworkMisfit
 from ganforge.networks import BUILTIN, NetworkDefinition, check_gan_fit, infer
 from ganforge.networks.definition import MAX_DEPTH
 from ganforge.networks.inference import MAX_ACTIVATION, MAX_PARAMETERS
+from ganforge.wire.strategies import (
+    AdversarialConfig,
+    Criterion,
+    GANConfig,
+    R3GANConfig,
+    WGANConfig,
+)
 from ganforge_learner.networks import build_network, initialise
 
 Modules = list[dict[str, Any]]
@@ -185,7 +192,7 @@ def test_every_built_in_pair_fits(pair: int) -> None:
     check_gan_fit(
         generator,
         discriminator,
-        generator_dim=generator.input[0],
+        GANConfig(generator_dim=generator.input[0]),
         sample_shape=discriminator.input,
     )
 
@@ -230,18 +237,25 @@ def test_initialising_moves_no_other_random_stream_and_depends_on_the_seed() -> 
     assert not torch.equal(next(first.parameters()), next(other.parameters()))
 
 
+@pytest.mark.parametrize("config", [GANConfig(criterion=Criterion.MSE), WGANConfig(clamp=1)])
+def test_a_loss_that_takes_any_number_takes_a_discriminator_without_sigmoid(
+    config: AdversarialConfig,
+) -> None:
+    fit(config=config, discriminator=definition(FLAT, [1, 28, 28], "Critic"))
+
+
 def fit(**changes: Any) -> None:
     values: dict[str, Any] = {
         "generator": BUILTIN[0],
         "discriminator": BUILTIN[1],
-        "generator_dim": 10,
+        "config": GANConfig(),
         "sample_shape": (1, 28, 28),
         **changes,
     }
     check_gan_fit(
         values["generator"],
         values["discriminator"],
-        generator_dim=values["generator_dim"],
+        values["config"],
         sample_shape=values["sample_shape"],
     )
 
@@ -253,7 +267,7 @@ FLAT: Modules = [{"type": "Flatten"}, {"type": "Linear", "out": 1}]
     ("changes", "words"),
     [
         (
-            {"generator_dim": 12},
+            {"config": GANConfig(generator_dim=12)},
             "Generator takes 10 latents but generatorDim is 12: set generatorDim=10, or take",
         ),
         (
@@ -266,7 +280,25 @@ FLAT: Modules = [{"type": "Flatten"}, {"type": "Linear", "out": 1}]
         ),
         (
             {"discriminator": definition(FLAT, [1, 28, 28], "Critic")},
-            "Critic gives 1 numbers a sample from Linear: it must give one, from a Sigmoid",
+            "Critic gives 1 numbers a sample from Linear: "
+            "the loss takes one probability, from a Sigmoid",
+        ),
+        (
+            {"config": GANConfig(criterion=Criterion.BCE_LOGITS)},
+            "Discriminator gives 1 numbers a sample from Sigmoid: "
+            "the loss takes one number of any size, without a Sigmoid",
+        ),
+        (
+            {"config": WGANConfig()},
+            "Discriminator gives 1 numbers a sample from Sigmoid: "
+            "the loss takes one number of any size, without a Sigmoid",
+        ),
+        (
+            {
+                "config": R3GANConfig(),
+                "discriminator": definition([*FLAT, {"type": "BatchNorm"}], [1, 28, 28], "Critic"),
+            },
+            "Critic has BatchNorm, which the gradient penalty cannot see through",
         ),
         (
             {"generator": BUILTIN[1], "discriminator": BUILTIN[0]},

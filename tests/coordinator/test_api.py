@@ -12,6 +12,7 @@ from sqlalchemy import update
 from ganforge.errors import InvalidState
 from ganforge.wire.jobs import JobAction, JobState
 from ganforge.wire.learning import Outcome
+from ganforge.wire.strategies import BUILT_IN
 from ganforge_coordinator.db.models import learners
 from tests.coordinator.conftest import Start
 from tests.coordinator.running import Coordinator
@@ -236,8 +237,10 @@ def test_learners_tell_what_they_work_on_and_what_they_can_do(coordinator: Coord
     assert (told.name, told.job, told.is_alive) == ("busy", job.id, True)
     assert told.datasets == ["MNIST", "digits"]
     assert [info.name for info in coordinator.client.datasets()] == ["MNIST", "digits"]
-    (strategy,) = coordinator.client.strategies()
-    assert "generatorDim" in strategy.config_schema["properties"]
+    strategies = list(coordinator.client.strategies())
+    assert [strategy.name for strategy in strategies] == list(BUILT_IN)
+    for strategy in strategies:
+        assert "generatorDim" in strategy.config_schema["properties"]
     work.complete(Outcome.RELEASED)
     assert coordinator.client.learners()[0].job is None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ganforge.errors import UnknownName
+from ganforge.wire.strategies import BUILT_IN
 from ganforge_learner import LearningStrategy, registry
 from ganforge_learner.strategies import GANLearningStrategy
 
@@ -21,8 +22,13 @@ def install(folder: Path, entry_points: str, source: str = "") -> None:
     (folder / "odd_plugin.py").write_text(source)
 
 
-def test_the_built_in_strategy_is_found() -> None:
+def test_the_built_in_strategies_are_found_and_told_as_the_coordinator_tells_them() -> None:
     assert registry.find_strategy("GANLearningStrategy") is GANLearningStrategy
+    assert list(registry.BUILT_IN) == list(BUILT_IN)
+    for name, strategy in registry.BUILT_IN.items():
+        told = strategy.info(name)
+        assert told.summary == BUILT_IN[name].summary
+        assert told.config_schema == BUILT_IN[name].config.model_json_schema()
 
 
 def test_a_plug_in_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +68,7 @@ def test_a_plug_in_that_cannot_be_used_is_left_out_and_logged(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(__import__("sys").modules, "odd_plugin", raising=False)
     with caplog.at_level(logging.ERROR):
-        assert set(registry.strategies()) == {"GANLearningStrategy"}
+        assert set(registry.strategies()) == set(registry.BUILT_IN)
     assert "a plug-in cannot be used" in caplog.text
 
 
@@ -76,6 +82,6 @@ def test_no_plug_in_takes_a_built_in_name(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_unknown_strategy_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean 'GANLearningStrategy'") as caught:
         registry.find_strategy("GanLearningStrategy")
-    assert caught.value.members["known"] == ["GANLearningStrategy"]
-    with pytest.raises(UnknownName, match="known are GANLearningStrategy"):
+    assert caught.value.members["known"] == sorted(registry.BUILT_IN)
+    with pytest.raises(UnknownName, match="known are GANLearningStrategy, LSGAN"):
         registry.find_strategy("xyz")

@@ -1,23 +1,31 @@
 """Whether a generator, a discriminator, a config and a dataset fit each other; pure."""
 
 from ganforge.errors import NetworkMisfit
-from ganforge.networks.definition import NetworkDefinition, Sigmoid
+from ganforge.networks.definition import (
+    BatchNorm,
+    Flatten,
+    Module,
+    NetworkDefinition,
+    Sigmoid,
+    Unflatten,
+)
 from ganforge.networks.inference import infer
+from ganforge.wire.strategies import AdversarialConfig, Ending
 
 
 def check_gan_fit(
     generator: NetworkDefinition,
     discriminator: NetworkDefinition,
+    config: AdversarialConfig,
     *,
-    generator_dim: int,
     sample_shape: tuple[int, ...],
 ) -> None:
-    """Check what binary cross-entropy training asks of two networks.
+    """Check what training a generator against a discriminator asks of both.
 
     Args:
-        generator: makes a sample from ``generator_dim`` latents.
-        discriminator: gives one probability for a sample.
-        generator_dim: how many latents a sample has.
+        generator: makes a sample from ``generatorDim`` latents.
+        discriminator: gives one number for a sample, of the kind the strategy's loss takes.
+        config: the strategy's keys.
         sample_shape: the shape of the dataset's samples.
 
     Raises:
@@ -29,10 +37,11 @@ def check_gan_fit(
             f"{generator.name} takes {_say(generator.input)}, not latents, so it is no generator: "
             "name the generator first, then the discriminator"
         )
-    if generator.input != (generator_dim,):
+    if generator.input != (config.generator_dim,):
         raise NetworkMisfit(
             f"{generator.name} takes {_say(generator.input)} latents but generatorDim is "
-            f"{generator_dim}: set generatorDim={_say(generator.input)}, or take another generator"
+            f"{config.generator_dim}: set generatorDim={_say(generator.input)}, "
+            "or take another generator"
         )
     made = infer(generator).output
     if made != sample_shape:
@@ -45,13 +54,29 @@ def check_gan_fit(
             f"{discriminator.name} takes samples of {_say(discriminator.input)} but the "
             f"dataset's are {wanted}: take a discriminator of that shape, or another dataset"
         )
-    judged = infer(discriminator).output
-    if judged != (1,) or not isinstance(discriminator.modules[-1], Sigmoid):
+    _check_ending(discriminator, config.ending)
+    if config.penalises_gradients and any(isinstance(m, BatchNorm) for m in discriminator.modules):
         raise NetworkMisfit(
-            f"{discriminator.name} gives {_say(judged)} numbers a sample from "
-            f"{discriminator.modules[-1].type}: it must give one, from a Sigmoid, "
-            "since the loss takes a probability"
+            f"{discriminator.name} has BatchNorm, which the gradient penalty cannot see through: "
+            "take a discriminator without, or with LayerNorm"
         )
+
+
+def _check_ending(discriminator: NetworkDefinition, ending: Ending) -> None:
+    judged, last = infer(discriminator).output, _last_module(discriminator)
+    is_sigmoid = isinstance(last, Sigmoid)
+    right = {Ending.PROBABILITY: is_sigmoid, Ending.SCORE: not is_sigmoid, Ending.EITHER: True}
+    if judged != (1,) or not right[ending]:
+        raise NetworkMisfit(
+            f"{discriminator.name} gives {_say(judged)} numbers a sample from {last.type}: "
+            f"the loss takes one {ending.in_words}; take another discriminator or strategy"
+        )
+
+
+def _last_module(network: NetworkDefinition) -> Module:
+    """Find what a network ends in, past modules that only give another shape."""
+    modules = [m for m in network.modules if not isinstance(m, Flatten | Unflatten)]
+    return modules[-1] if modules else network.modules[-1]
 
 
 def _say(shape: tuple[int, ...]) -> str:

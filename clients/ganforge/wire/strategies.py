@@ -1,5 +1,6 @@
 """The config keys of the built-in learning strategies, each with its bounds and help."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import Field
@@ -24,6 +25,26 @@ class Precision(StrEnum):
     FLOAT32 = "FLOAT32"
     BFLOAT16 = "BFLOAT16"
     AUTO = "AUTO"
+
+
+class Ending(StrEnum):
+    """What one number a discriminator gives."""
+
+    PROBABILITY = "PROBABILITY"
+    SCORE = "SCORE"
+    EITHER = "EITHER"
+
+    @property
+    def in_words(self) -> str:
+        """Say it after "it must give one"."""
+        return _ENDINGS[self]
+
+
+_ENDINGS = {
+    Ending.PROBABILITY: "probability, from a Sigmoid",
+    Ending.SCORE: "number of any size, without a Sigmoid",
+    Ending.EITHER: "number",
+}
 
 
 class Augmentation(StrEnum):
@@ -65,6 +86,16 @@ class AdversarialConfig(LearnConfig):
         description="what networks compute in; AUTO: bfloat16 where the device is fast at it",
     )
 
+    @property
+    def ending(self) -> Ending:
+        """What the loss takes from the discriminator."""
+        return Ending.SCORE
+
+    @property
+    def penalises_gradients(self) -> bool:
+        """Whether the discriminator's slope at each sample is part of its loss."""
+        return False
+
 
 class GANConfig(AdversarialConfig):
     """The keys of GANLearningStrategy."""
@@ -78,6 +109,17 @@ class GANConfig(AdversarialConfig):
     target_fake: float = Field(
         0.15, ge=0, le=1, description="what the discriminator is to say of fake samples"
     )
+
+    @property
+    def ending(self) -> Ending:
+        """What the criterion takes from the discriminator."""
+        match self.criterion:
+            case Criterion.BCE | Criterion.NLL:
+                return Ending.PROBABILITY
+            case Criterion.BCE_LOGITS:
+                return Ending.SCORE
+            case _:
+                return Ending.EITHER
 
 
 class LSGANConfig(AdversarialConfig):
@@ -147,6 +189,11 @@ class WGANGPConfig(CriticConfig):
     )
     gradient_penalty: float = Field(10.0, ge=0, description="weight of the gradient penalty")
 
+    @property
+    def penalises_gradients(self) -> bool:
+        """Whether the discriminator's slope at each sample is part of its loss."""
+        return True
+
 
 class R3GANConfig(AdversarialConfig):
     """The keys of R3GANLearningStrategy."""
@@ -155,3 +202,48 @@ class R3GANConfig(AdversarialConfig):
     learning_rate: float | None = Field(2e-4, gt=0, description="step size")
     beta1: float = Field(0.0, ge=0, lt=1, description="ADAM's decay of the first moment")
     gamma: float = Field(1.0, ge=0, description="weight of both penalties, R1 and R2")
+
+    @property
+    def penalises_gradients(self) -> bool:
+        """Whether the discriminator's slope at each sample is part of its loss."""
+        return True
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """What is known of a built-in strategy without a learner.
+
+    Attributes:
+        summary: one sentence; the first of the strategy's own description.
+        config: its keys.
+    """
+
+    summary: str
+    config: type[AdversarialConfig]
+
+
+BUILT_IN = {
+    "GANLearningStrategy": BuiltIn(
+        "DIANNE's GAN training: binary cross-entropy with smoothed targets.", GANConfig
+    ),
+    "LSGANLearningStrategy": BuiltIn(
+        "Least squares GAN: samples far on the right side of the boundary are pulled back too.",
+        LSGANConfig,
+    ),
+    "HingeGANLearningStrategy": BuiltIn(
+        "GAN with the hinge loss: samples beyond the margin teach the discriminator nothing.",
+        HingeGANConfig,
+    ),
+    "WGANLearningStrategy": BuiltIn(
+        "Wasserstein GAN as DIANNE trains it: a critic whose weights are clamped.", WGANConfig
+    ),
+    "WGANGPLearningStrategy": BuiltIn(
+        "Wasserstein GAN whose critic is held to slopes of one by a penalty.", WGANGPConfig
+    ),
+    "R3GANLearningStrategy": BuiltIn(
+        "Relativistic GAN with penalties on real and fake samples, which provably converges "
+        "locally.",
+        R3GANConfig,
+    ),
+}
+"""By name, in the order they are shown."""

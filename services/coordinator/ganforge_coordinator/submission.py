@@ -17,7 +17,9 @@ from ganforge.errors import (
 )
 from ganforge.networks import NetworkDefinition, check_gan_fit
 from ganforge.repository import RepositoryClient
+from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.jobs import Desired, JobState, LearnJob
+from ganforge.wire.strategies import BUILT_IN
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import take_turns
 from ganforge_coordinator import catalog, ledger
@@ -54,8 +56,8 @@ def check(
     if repository is not None:
         definitions = _find_networks(job.networks, config.get("initTag"), repository)
         dataset = known.get(job.dataset)
-        if definitions and dataset and config["strategy"] == DEFAULT_STRATEGY:
-            _check_fit(definitions, config, dataset.input_shape)
+        if definitions and dataset and config["strategy"] in BUILT_IN:
+            _check_fit(definitions, config, dataset)
     return config
 
 
@@ -90,20 +92,17 @@ def _find_networks(
 
 
 def _check_fit(
-    definitions: list[NetworkDefinition], config: dict[str, Any], shape: tuple[int, ...]
+    definitions: list[NetworkDefinition], config: dict[str, Any], dataset: DatasetInfo
 ) -> None:
+    """Check the networks of a built-in strategy; a plug-in's own are the learner's to check."""
     if len(definitions) != 2:
         raise BadInput(
-            f"networks: {DEFAULT_STRATEGY} takes a generator and a discriminator, "
+            f"networks: {config['strategy']} takes a generator and a discriminator, "
             f"not {len(definitions)} networks"
         )
     generator, discriminator = definitions
-    check_gan_fit(
-        generator,
-        discriminator,
-        generator_dim=config["generatorDim"],
-        sample_shape=shape,
-    )
+    keys = BUILT_IN[config["strategy"]].config.model_validate(config)
+    check_gan_fit(generator, discriminator, keys, sample_shape=dataset.input_shape)
 
 
 def canonical(job: LearnJob) -> bytes:

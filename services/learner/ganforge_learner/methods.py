@@ -256,15 +256,24 @@ class Adadelta(Stepper):
 DEFAULT_RATES = {Method.SGD: 0.01, Method.ADAM: 0.001, Method.RMSPROP: 0.001, Method.ADAGRAD: 0.01}
 
 
-def make_stepper(config: LearnConfig, parameters: Iterable[Tensor]) -> Stepper:
-    """Make the stepper that a job's config asks for; keys that it leaves out take the defaults."""
+def make_stepper(
+    config: LearnConfig, parameters: Iterable[Tensor], *, learning_rate: float | None = None
+) -> Stepper:
+    """Make the stepper that a job's config asks for; keys that it leaves out take the defaults.
+
+    Args:
+        config: the job's keys.
+        parameters: what is stepped.
+        learning_rate: goes before the config's own.
+    """
     method, l2 = config.method, config.l2
     epsilon = {} if config.epsilon is None else {"epsilon": config.epsilon}
     # For RMSPROP and ADADELTA, decayRate is that of their averages, as in DIANNE.
     average = {} if config.decay_rate is None else {"decay_rate": config.decay_rate}
     if method is Method.ADADELTA:
         return Adadelta(parameters, l2=l2, **average, **epsilon)
-    first = config.learning_rate if config.learning_rate is not None else DEFAULT_RATES[method]
+    given = config.learning_rate if learning_rate is None else learning_rate
+    first = DEFAULT_RATES[method] if given is None else given
     if method is Method.RMSPROP:
         return RMSProp(parameters, rate=LearningRate(first), l2=l2, **average, **epsilon)
     rate = LearningRate(

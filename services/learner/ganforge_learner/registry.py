@@ -5,14 +5,31 @@ from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 
 from ganforge.errors import UnknownName
-from ganforge_learner.strategies import GANLearningStrategy
+from ganforge_learner.strategies import (
+    GANLearningStrategy,
+    HingeGANLearningStrategy,
+    LSGANLearningStrategy,
+    R3GANLearningStrategy,
+    WGANGPLearningStrategy,
+    WGANLearningStrategy,
+)
 from ganforge_learner.strategy import LearningStrategy
 
 logger = logging.getLogger(__name__)
 
 GROUP = "ganforge.strategies"
 
-BUILT_IN: dict[str, type[LearningStrategy]] = {"GANLearningStrategy": GANLearningStrategy}
+BUILT_IN: dict[str, type[LearningStrategy]] = {
+    strategy.__name__: strategy
+    for strategy in (
+        GANLearningStrategy,
+        LSGANLearningStrategy,
+        HingeGANLearningStrategy,
+        WGANLearningStrategy,
+        WGANGPLearningStrategy,
+        R3GANLearningStrategy,
+    )
+}
 
 
 def strategies() -> dict[str, type[LearningStrategy]]:

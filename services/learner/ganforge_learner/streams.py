@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import torch
 
-PURPOSES = ("initialisation", "sampling", "latents", "layers", "grid")
+PURPOSES = (
+    "initialisation",
+    "sampling",
+    "latents",
+    "layers",
+    "grid",
+    "augmentation",
+    "interpolation",
+)
+"""Each names a stream by its place, so that new ones come last."""
 
 
 def stream(seed: int, purpose: str, *, device: torch.device | str = "cpu") -> torch.Generator:
@@ -45,6 +54,8 @@ class Streams:
     def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
         self.sampling = stream(seed, "sampling", device=device)
         self.latents = stream(seed, "latents", device=device)
+        self.augmentation = stream(seed, "augmentation", device=device)
+        self.interpolation = stream(seed, "interpolation", device=device)
         torch.manual_seed(_seed(seed, "layers"))
         self._layers = _global_stream(torch.device(device))
 
@@ -58,7 +69,13 @@ class Streams:
             stream.set_state(state[name].cpu())
 
     def _all(self) -> dict[str, torch.Generator]:
-        return {"sampling": self.sampling, "latents": self.latents, "layers": self._layers}
+        return {
+            "sampling": self.sampling,
+            "latents": self.latents,
+            "augmentation": self.augmentation,
+            "interpolation": self.interpolation,
+            "layers": self._layers,
+        }
 
 
 def _global_stream(device: torch.device) -> torch.Generator:
