@@ -23,6 +23,17 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: small samples want no more, least of all on a busy machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def server(tmp_path: Path) -> Iterator[LocalServer]:
     with local_server(tmp_path / "ganforge-data") as server:
         yield server

@@ -209,6 +209,7 @@ def test_every_commands_json_is_json(
             "learners",
             "networks list",
             "networks show Generator",
+            "networks show Generator --shapes",
             "networks put Mine mine.json",
             "weights list",
             "weights list Generator",
@@ -250,13 +251,23 @@ def test_a_networks_definition_can_be_put_back(ganforge: CommandLine, tmp_path: 
     assert ganforge("networks", "put", "Generator", "broken.json").code == 2
 
 
+def test_a_network_is_shown_module_by_module(ganforge: CommandLine) -> None:
+    lines = ganforge("networks", "show", "R3GANCritic28", "--shapes").out.splitlines()
+    assert re.fullmatch(r"MODULE +TYPE +GIVES +PARAMETERS", lines[0])
+    assert re.fullmatch(r"input +1x28x28 +-", lines[1])
+    assert re.fullmatch(r"1 +Residual +32x28x28 +13,440", lines[3])
+    assert re.fullmatch(r"  1\.body\.0 +Conv2d +64x28x28 +2,112", lines[4])
+    told = ganforge("networks", "show", "R3GANCritic28", "--shapes", "--json").json["items"]
+    assert told[-1] == {"path": "13", "type": "Linear", "output": [1], "parameters": 96}
+
+
 def test_learn_follows_the_job_and_prints_its_weights(
     ganforge: CommandLine, learner: PlayedLearner
 ) -> None:
     with learner.busy():
         told = ganforge(*LEARN, "maxIterations=10")
     assert told.code == 0
-    assert re.fullmatch(r"Discriminator@(job-\w+):1\nGenerator@\1:1\n", told.out)
+    assert re.fullmatch(r"Generator@(job-\w+):1\nDiscriminator@\1:1\n", told.out)
     assert "running on played" in told.err
     assert "10/10  D 0.375  G 0.500" in told.err
     assert "is done: 10 iterations in 0:0" in told.err

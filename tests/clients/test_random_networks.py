@@ -5,7 +5,6 @@ RANDOM_NETWORKS says how many are drawn; ``pytest -s`` shows what was found.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -18,14 +17,7 @@ from tests.support.random_networks import KINDS, RandomNetworks, Refused, shapes
 COUNT = int(os.environ.get("RANDOM_NETWORKS", "300"))
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Compute with one thread: the samples are too small for more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def compare(network: NetworkDefinition) -> bool:

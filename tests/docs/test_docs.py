@@ -6,13 +6,14 @@ import re
 import tomllib
 from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
 
 from ganforge.cli.application import cli
 from ganforge.errors import BY_SLUG
-from ganforge.networks import NetworkDefinition, infer
+from ganforge.networks import BUILTIN, Module, NetworkDefinition, infer
 from ganforge.wire.strategies import GANConfig
 from ganforge_coordinator.settings import CoordinatorSettings
 from ganforge_learner.settings import LearnerSettings
@@ -68,11 +69,34 @@ def test_every_python_example_parses(page: Path) -> None:
         ast.parse(block)
 
 
-def test_the_example_network_fits() -> None:
+@pytest.mark.parametrize(
+    ("name", "output"), [("TinyGenerator", (1, 28, 28)), ("TinyConditionalCritic", (1,))]
+)
+def test_the_example_networks_fit(name: str, output: tuple[int, ...]) -> None:
     page = (ROOT / "docs/howto.md").read_text()
-    text = page[page.index('{\n  "name": "TinyGenerator"') :]
+    text = page[page.index(f'{{\n  "name": "{name}"') :]
     definition = NetworkDefinition.model_validate(json.loads(text[: text.index("\n}") + 2]))
-    assert infer(definition).output == (1, 28, 28)
+    assert infer(definition).output == output
+
+
+def test_the_reference_has_every_built_in_network() -> None:
+    for network in BUILTIN:
+        told = infer(network)
+        takes, gives = ("x".join(map(str, shape)) for shape in (network.input, told.output))
+        row = f"| `{network.name}` | {takes} | {gives} | {network.classes or ''} | "
+        assert f"{row}{told.parameters:,} |" in REFERENCE, network.name
+
+
+def test_the_reference_has_every_module_with_its_fields() -> None:
+    for kind in get_args(get_args(Module)[0]):
+        (row,) = (
+            line
+            for line in REFERENCE.splitlines()
+            if re.match(rf"\| .*`{kind.__name__}`.* \|", line)
+        )
+        if kind.__name__ != "ConvTranspose2d":
+            for name, field in kind.model_fields.items():
+                assert name == "type" or f"`{field.alias}`" in row, kind.__name__
 
 
 def test_the_reference_has_every_config_key_with_its_default() -> None:

@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +90,53 @@ def test_nonsense_is_no_network(repository: Repository) -> None:
     broken = definition | {"name": "Mine", "input": [1, 28, 28]}
     with pytest.raises(NetworkMisfit, match="module 0"):
         repository.client().put_network("Mine", broken)
+
+
+def put_modules(repository: Repository, modules: str) -> httpx.Response:
+    """Define a network of these modules, as JSON."""
+    return repository.send(
+        "PUT",
+        "/v1/networks/Mine",
+        content='{"name": "Mine", "input": [4], "modules": [' + modules + "]}",
+        headers={"Content-Type": "application/json"},
+    )
+
+
+def nested(depth: int) -> str:
+    return '{"type": "Residual", "body": [' * depth + '{"type": "Linear", "out": 3}' + "]}" * depth
+
+
+def test_a_module_within_others_that_does_not_fit_is_named(repository: Repository) -> None:
+    answer = put_modules(repository, nested(2))
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/network-misfit")
+    assert answer.json()["detail"] == (
+        "Mine, module 0.body.0 (Residual): the body gives 3 but the shortcut 4: "
+        "let both give the same shape"
+    )
+
+
+def test_a_wrong_field_of_a_module_within_others_is_named(repository: Repository) -> None:
+    answer = put_modules(repository, nested(2).replace("3", "0"))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"].endswith("/body/0/Linear/out")
+
+
+@pytest.mark.parametrize(
+    ("modules", "status", "words"),
+    [
+        (nested(9), 422, "is within more than 7 others"),
+        (nested(300), 422, "is within more than 7 others"),
+        (nested(50_000), 400, "error parsing the body"),
+        ('{"type": "Concat", "branches": [' + ", ".join(["[]"] * 50_000) + "]}", 422, "than 1000"),
+    ],
+    ids=("deep", "deeper", "deepest", "wide"),
+)
+def test_a_sprawling_network_is_refused_in_words(
+    repository: Repository, modules: str, status: int, words: str
+) -> None:
+    answer = put_modules(repository, modules)
+    assert answer.status_code == status
+    assert words in answer.json()["detail"]
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_known(repository: Repository) -> None:

@@ -1,7 +1,8 @@
 """``ganforge networks``: list, show and define networks."""
 
 import json
-from typing import IO, TYPE_CHECKING
+from dataclasses import asdict
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -33,12 +34,34 @@ def list_networks(client: "Client", as_json: bool) -> None:
 
 @networks.command()
 @click.argument("name")
+@click.option("--shapes", is_flag=True, help="What each module gives, and its parameters.")
 @json_option
 @with_client
-def show(client: "Client", name: str, as_json: bool) -> None:
+def show(client: "Client", name: str, shapes: bool, as_json: bool) -> None:
     """Print a network's definition, fit for `put`; with --json all that is known of it."""
     network = client.networks.get(name)
-    show_json(network if as_json else network.definition)
+    if shapes:
+        return _show_shapes(network.definition, as_json)
+    return show_json(network if as_json else network.definition)
+
+
+def _show_shapes(told: dict[str, Any], as_json: bool) -> None:
+    """Print what follows from a definition, module by module; those within others indented."""
+    from ganforge.networks import NetworkDefinition, infer
+
+    definition = NetworkDefinition.model_validate(told)
+    steps = infer(definition).steps
+    if as_json:
+        return show_json({"items": [asdict(step) for step in steps]})
+    rows: list[tuple[object, ...]] = [("input", "", _say(definition.input), None)]
+    for step in steps:
+        indent = "  " * sum(part.isalpha() for part in step.path.split("."))
+        rows.append((indent + step.path, step.type, _say(step.output), step.parameters or None))
+    return show_table(("MODULE", "TYPE", "GIVES", "PARAMETERS"), rows)
+
+
+def _say(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 @networks.command()

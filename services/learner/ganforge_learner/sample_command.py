@@ -39,6 +39,8 @@ def sample(
 ) -> None:
     """Draw a grid of samples with a generator; the same seed gives the same grid.
 
+    A conditional generator draws its classes in turn.
+
     Without a tag it is the one that got a version last.
     """
     tag = what.tag or _newest_tag(client, what.network)
@@ -80,8 +82,11 @@ def _draw(
     latents_NZ = torch.randn(
         count, definition.input[0], generator=torch.Generator().manual_seed(seed)
     )
+    inputs = [latents_NZ]
+    if definition.classes:
+        inputs.append(torch.arange(count) % definition.classes)
     with torch.inference_mode():
-        images_NCHW = generator(latents_NZ)
+        images_NCHW = generator(*inputs)
     if images_NCHW.dim() != 4:
         raise BadInput(f"{definition.name} makes no images, so there is nothing to draw")
     value_range = (0.0, 1.0) if isinstance(definition.modules[-1], Sigmoid) else (-1.0, 1.0)
