@@ -84,7 +84,7 @@ class Commands(Suggesting):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None when there is none of this name."""
         entry = COMMANDS.get(cmd_name)
-        return None if entry is None else _load(cmd_name, entry)
+        return None if entry is None else load(cmd_name, entry)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what every command is for, without importing any."""
@@ -96,7 +96,8 @@ class Commands(Suggesting):
                 )
 
 
-def _load(name: str, entry: Entry) -> click.Command:
+def load(name: str, entry: Entry) -> click.Command:
+    """Import a command; say which extra it needs when that is not installed."""
     home, _, attribute = entry.home.partition(":")
     try:
         command: click.Command = getattr(importlib.import_module(home), attribute)

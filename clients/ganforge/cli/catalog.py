@@ -1,10 +1,10 @@
 """``ganforge datasets``, ``strategies`` and ``learners``: what a job may name, and who is there."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
-from ganforge.cli.application import Suggesting
+from ganforge.cli.application import Entry, Suggesting, load
 from ganforge.cli.connection import json_option, with_client
 from ganforge.cli.output import duration, say, show_items, show_json, show_table
 
@@ -13,7 +13,27 @@ if TYPE_CHECKING:
     from ganforge.wire.learning import StrategyInfo
 
 
-@click.group(cls=Suggesting)
+class DatasetCommands(Suggesting):
+    """The commands that talk to a server, and those that work on a data folder here."""
+
+    LOCAL: ClassVar[dict[str, Entry]] = {
+        "add": Entry("ganforge_learner.dataset_command:add", "", "learner"),
+        "check": Entry("ganforge_learner.dataset_command:check", "", "learner"),
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names of both."""
+        return [*super().list_commands(ctx), *self.LOCAL]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command; None when there is none of this name."""
+        entry = self.LOCAL.get(cmd_name)
+        if entry is None:
+            return super().get_command(ctx, cmd_name)
+        return load(f"datasets {cmd_name}", entry)
+
+
+@click.group(cls=DatasetCommands)
 def datasets() -> None:
     """Tell what can be learnt from."""
 
@@ -30,6 +50,34 @@ def list_datasets(client: "Client", as_json: bool) -> None:
         (info.name, "x".join(map(str, info.input_shape)), info.size, info.classes) for info in found
     ]
     return show_table(("DATASET", "SHAPE", "SAMPLES", "CLASSES"), rows)
+
+
+@datasets.command("show")
+@click.argument("name")
+@json_option
+@with_client
+def show_dataset(client: "Client", name: str, as_json: bool) -> None:
+    """Tell of a dataset that the learners can read."""
+    from ganforge.errors import NotFound
+
+    found = {info.name: info for info in client.datasets()}
+    if name not in found:
+        raise NotFound(
+            f"no learner reads {name!r}: ganforge datasets check, on a learner's machine, tells "
+            "what is wrong with it"
+        )
+    info = found[name]
+    if as_json:
+        return show_json(info)
+    low, high = info.value_range
+    rows: list[tuple[object, ...]] = [
+        ("samples", info.size),
+        ("shape", "x".join(map(str, info.input_shape))),
+        ("values", f"{low:g} to {high:g}"),
+        ("classes", info.classes),
+        ("digest", info.digest),
+    ]
+    return show_table((info.name, ""), rows)
 
 
 @click.command()

@@ -38,6 +38,7 @@ VALUE_RANGE = (-1.0, 1.0)
 DIGITS = DigitsSource()
 
 MAX_DESCRIPTOR_BYTES = 1 << 20
+MAX_ADAPTERS = 20
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _FILES = (".json", ".npz", ".parquet")
@@ -74,7 +75,7 @@ def survey(data: Path) -> dict[str, DatasetInfo | BadInput]:
     """Tell of every dataset in the data folder, or what is wrong with it."""
     found: dict[str, DatasetInfo | BadInput] = {}
     for name in (DIGITS.name, *_names(data / "datasets")):
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             _warn(f"a folder's name is no dataset's, so it is left out: {name}", data)
         elif name in found:
             _warn(f"a folder has a built-in dataset's name: rename {name}", data)
@@ -86,6 +87,11 @@ def survey(data: Path) -> dict[str, DatasetInfo | BadInput]:
             except BadInput as error:
                 found[name] = error
     return found
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a dataset may be called so."""
+    return _NAME.fullmatch(text) is not None
 
 
 def _names(datasets: Path) -> list[str]:
@@ -111,7 +117,7 @@ def find_source(name: str, data: Path, *, asked_by: tuple[str, ...] = ()) -> Sou
     """
     if name == DIGITS.name:
         return DIGITS
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         return None
     datasets = data / "datasets"
     folder = datasets / name
@@ -210,7 +216,9 @@ def _adapter(
 ) -> Adapter:
     asked_by = (*asked_by, name)
     if told.of in asked_by:
-        raise BadInput(f"{name} adapts itself: {' of '.join((*asked_by, told.of))}")
+        raise BadInput(f"{told.of} adapts itself: {' of '.join((*asked_by, told.of))}")
+    if len(asked_by) > MAX_ADAPTERS:
+        raise BadInput(f"{asked_by[0]} adapts adapters more than {MAX_ADAPTERS} deep")
     of = find_source(told.of, data, asked_by=asked_by)
     if of is None:
         raise BadInput(f"{name} adapts {told.of}, which is not there")

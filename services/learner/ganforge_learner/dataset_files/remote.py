@@ -82,7 +82,7 @@ def _pooch() -> Any:
     try:
         import pooch
     except ModuleNotFoundError as error:
-        raise BadInput("fetching needs pooch: pip install 'ganforge[data]'") from error
+        raise BadInput("fetching needs pooch: pip install 'ganforge[learner]'") from error
     pooch.get_logger().setLevel(logging.WARNING)
     return pooch
 
@@ -203,6 +203,7 @@ def _of_split(held: list[str], descriptor: HuggingFaceDescriptor) -> list[str]:
 def _hub() -> Any:
     try:
         import huggingface_hub
+        import huggingface_hub.utils
     except ModuleNotFoundError as error:
         raise BadInput(
             "Hugging Face's datasets need huggingface_hub: pip install 'ganforge[data]'"
