@@ -24,6 +24,7 @@ from ganforge.wire.jobs import (
 from ganforge.wire.learning import (
     Assignment,
     Claim,
+    CollapseNote,
     Completion,
     Heartbeat,
     HeartbeatReply,
@@ -185,6 +186,10 @@ class CoordinatorClient:
     def note_snapshot(self, attempt_id: str, note: SnapshotNote) -> None:
         """Note that a snapshot was committed at the repository."""
         self._post(f"/v1/attempts/{attempt_id}/snapshots", note)
+
+    def note_collapse(self, attempt_id: str, note: CollapseNote) -> None:
+        """Note that the generator has collapsed."""
+        self._post(f"/v1/attempts/{attempt_id}/collapses", note)
 
     def complete(self, attempt_id: str, completion: Completion) -> None:
         """End an attempt."""

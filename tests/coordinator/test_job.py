@@ -38,6 +38,9 @@ MOVES: dict[tuple[JobState, Trigger], JobState | str] = {
         for state in (S, R)
         for trigger, to in {
             T.SUCCEEDED: OK,
+            T.LEVELLED_OFF: OK,
+            T.COLLAPSED: OK,
+            T.DIVERGED: "rest",
             T.RELEASED: "rest",
             T.FAILED: "rest",
             T.FAILED_FOR_GOOD: BAD,

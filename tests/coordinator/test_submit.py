@@ -74,6 +74,37 @@ def test_an_unknown_name_is_refused_with_the_one_that_was_meant(
     assert meant in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"augment": "COLOR,TRANSLATION"}, ["COLOR", "TRANSLATION"]),
+        ({"augment": "CUTOUT"}, ["CUTOUT"]),
+        ({"augment": ["COLOR"]}, ["COLOR"]),
+        ({"augment": ""}, []),
+        ({"samplingWeights": "1, 2.5"}, [1, 2.5]),
+        ({"samplingWeights": 2}, [2]),
+        ({"fixed": "Discriminator.0,Generator"}, ["Discriminator.0", "Generator"]),
+        ({"trainSet": "0-10,20-30"}, "0-10,20-30"),
+    ],
+)
+def test_a_list_may_be_said_with_commas(
+    coordinator: Coordinator, given: dict[str, Any], kept: Any
+) -> None:
+    (key,) = given
+    assert coordinator.submit(config=given).config[key] == kept
+
+
+@pytest.mark.parametrize(
+    "config", [{"augment": "COLOR,NOISE"}, {"samplingWeights": "1,two"}, {"samplingWeights": True}]
+)
+def test_a_list_with_something_else_in_it_is_refused_by_name(
+    coordinator: Coordinator, config: dict[str, Any]
+) -> None:
+    (key,) = config
+    detail = problem_of(coordinator, {**GOOD, "config": config})["detail"]
+    assert detail.startswith(key)
+
+
 def test_a_dataset_that_no_learner_has_is_refused_once_learners_are_there(
     coordinator: Coordinator,
 ) -> None:

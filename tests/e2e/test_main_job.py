@@ -117,3 +117,22 @@ def test_a_diverging_job_fails_with_its_iteration_and_keeps_the_last_good_snapsh
     assert "learningRate" in failed.error.detail
     path = system.repository.pull("DigitsGenerator", job.tag, to=tmp_path / "good")
     assert all(bool(torch.isfinite(tensor).all()) for tensor in load_file(path).values())
+
+
+def test_a_diverging_job_goes_back_to_its_snapshot_as_often_as_it_may(system: System) -> None:
+    job = system.coordinator.submit(digits(learningRate=1e30, storeInterval=1, NaNretry=2))
+    failed = system.until_state(job.id, JobState.FAILED)
+    assert [attempt.end_reason for attempt in failed.attempts] == [
+        "diverged",
+        "diverged",
+        "failed-for-good",
+    ]
+    points = system.coordinator.progress(job.id, max_points=1000)
+    assert points.iterations == list(range(len(points.iterations)))
+
+
+def test_a_job_ends_by_itself_where_its_loss_falls_no_further(system: System) -> None:
+    job = system.coordinator.submit(digits(minibatchLossThreshold=100, thresholdWindow=20))
+    done = system.until_state(job.id, JobState.SUCCEEDED)
+    assert (done.reason, done.iteration) == ("LEVELLED_OFF", 21)
+    assert system.repository.version("DigitsGenerator", job.tag).iteration == 21

@@ -7,13 +7,23 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
-from ganforge.errors import BadInput
+from ganforge.errors import BadInput, Diverged, UnknownName
 from ganforge.networks import BUILTIN, NetworkDefinition
+from ganforge.wire.learning import Ending
 from ganforge.wire.strategies import GANConfig
 from ganforge_learner import registry
-from ganforge_learner.messages import Begin, Finished, FromTrainer, SnapshotTaken
+from ganforge_learner.collapse_alarm import CollapseAlarm
+from ganforge_learner.messages import (
+    Begin,
+    Collapsed,
+    Finished,
+    FromTrainer,
+    Points,
+    SnapshotTaken,
+)
 from ganforge_learner.strategies import GANLearningStrategy
 from ganforge_learner.strategy import LearnProgress
 from ganforge_learner.training import Training
@@ -66,18 +76,22 @@ def begin(
     *,
     weights: dict[str, Path] | None = None,
     state: Path | None = None,
+    retries: int = 0,
     definitions: list[NetworkDefinition] = PAIR,
     **keys: Any,
 ) -> Begin:
     scratch.mkdir(exist_ok=True)
     told = {"batchSize": 16, "seed": 4, "maxIterations": 8, **keys}
     config = GANConfig.model_validate(told).model_dump(mode="json", by_alias=True)
-    return Begin("a-job", definitions, "digits", config, scratch, weights or {}, state)
+    return Begin("a-job", definitions, "digits", config, scratch, weights or {}, state, retries)
 
 
-def train(job: Begin) -> list[FromTrainer]:
+def train(job: Begin, *, alarm: CollapseAlarm | None = None) -> list[FromTrainer]:
     said: list[FromTrainer] = []
-    training = Training(job, device=torch.device("cpu"), data=job.scratch, tell=said.append)
+    options: dict[str, Any] = {} if alarm is None else {"alarm": alarm}
+    training = Training(
+        job, device=torch.device("cpu"), data=job.scratch, tell=said.append, **options
+    )
     said.append(training.run(Free()))
     return said
 
@@ -138,3 +152,102 @@ def test_an_average_cannot_share_the_name_of_one_of_the_jobs_networks(tmp_path: 
     definitions = [PAIR[0], PAIR[1].model_copy(update={"name": "DigitsGenerator-ema"})]
     with pytest.raises(BadInput, match="DigitsGenerator-ema is the name of a moving average"):
         train(begin(tmp_path, strategy="Averaging", definitions=definitions))
+
+
+def contents(taken: SnapshotTaken) -> dict[str, bytes]:
+    return {name: path.read_bytes() for name, path in taken.weights.items()}
+
+
+def tensors(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "kept"),
+    [
+        (["DigitsDiscriminator.1"], {"1.weight", "1.bias"}),
+        (["DigitsDiscriminator.3"], {"3.weight", "3.bias"}),
+    ],
+)
+def test_what_is_fixed_stays_as_it_was(tmp_path: Path, fixed: list[str], kept: set[str]) -> None:
+    first, last = snapshots(train(begin(tmp_path, fixed=fixed, learningRate=0.1)))
+    before, after = (tensors(taken.weights["DigitsDiscriminator"]) for taken in (first, last))
+    assert {name for name in before if torch.equal(before[name], after[name])} == kept
+    assert contents(first)["DigitsGenerator"] != contents(last)["DigitsGenerator"]
+
+
+def test_a_module_that_is_not_there_cannot_be_fixed(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match=r"DigitsDiscriminator has DigitsDiscriminator\.0 to"):
+        train(begin(tmp_path, fixed=["DigitsDiscriminator.99"]))
+    with pytest.raises(UnknownName, match="did you mean 'DigitsDiscriminator'"):
+        train(begin(tmp_path, fixed=["DigitsDiscriminater"]))
+
+
+def test_a_job_that_went_back_draws_on_other_streams_and_can_be_repeated(tmp_path: Path) -> None:
+    half = snapshots(train(begin(tmp_path / "half", maxIterations=4)))[-1]
+    given: dict[str, Any] = {"weights": half.weights, "state": half.state}
+
+    def rest(folder: str, retries: int) -> SnapshotTaken:
+        return snapshots(train(begin(tmp_path / folder, retries=retries, **given)))[-1]
+
+    undisturbed, once, again, twice = rest("a", 0), rest("b", 1), rest("c", 1), rest("d", 2)
+    assert contents(once) == contents(again)
+    assert contents(undisturbed) != contents(once) != contents(twice) != contents(undisturbed)
+
+
+def test_a_job_that_is_killed_after_it_went_back_goes_on_with_the_streams_it_had(
+    tmp_path: Path,
+) -> None:
+    half = snapshots(train(begin(tmp_path / "half", maxIterations=4)))[-1]
+    returned: dict[str, Any] = {"weights": half.weights, "state": half.state, "retries": 1}
+    whole = snapshots(train(begin(tmp_path / "whole", **returned)))[-1]
+    taken = snapshots(train(begin(tmp_path / "killed", maxIterations=6, **returned)))[-1]
+    on = begin(tmp_path / "on", weights=taken.weights, state=taken.state, retries=1)
+    assert contents(snapshots(train(on))[-1]) == contents(whole)
+
+
+def test_a_job_ends_where_its_loss_falls_no_further(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"minibatchLossThreshold": 100.0, "thresholdWindow": 3}
+    said = train(begin(tmp_path / "a", **keys))
+    assert said[-1] == Finished(4, reached_target=False, ending=Ending.LEVELLED_OFF)
+    assert snapshots(said)[-1].iteration == 4
+    told = [points for points in said if isinstance(points, Points)]
+    assert sum(len(points.series["minibatchLoss"]) for points in told) == 4
+    wide = train(begin(tmp_path / "b", traceInterval=2, **keys))
+    assert wide[-1] == Finished(7, reached_target=False, ending=Ending.LEVELLED_OFF)
+    never = train(begin(tmp_path / "c", minibatchLossThreshold=-100.0, thresholdWindow=3))
+    assert never[-1] == Finished(8, reached_target=True)
+
+
+class Alarmed:
+    """Finds every generator collapsed from an iteration on."""
+
+    def __init__(self, iteration: int) -> None:
+        self._iteration = iteration
+
+    def look(self, samples: torch.Tensor, iteration: int) -> str | None:
+        assert samples.shape == (64, 1, 8, 8)
+        return "all samples are alike" if iteration >= self._iteration else None
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_collapse_is_told_once_and_ends_the_job_where_it_shall(
+    tmp_path: Path, ends: bool
+) -> None:
+    said = train(
+        begin(tmp_path, maxIterations=400, stopOnCollapse=ends, storeInterval=1000),
+        alarm=Alarmed(200),
+    )
+    told = [message for message in said if isinstance(message, Collapsed)]
+    assert told == [Collapsed(200, "all samples are alike")]
+    if ends:
+        assert said[-1] == Finished(200, reached_target=False, ending=Ending.COLLAPSED)
+        assert snapshots(said)[-1].iteration == 200
+    else:
+        assert said[-1] == Finished(400, reached_target=True)
+
+
+def test_a_loss_that_is_not_finite_is_told_with_its_iteration(tmp_path: Path) -> None:
+    with pytest.raises(Diverged) as caught:
+        train(begin(tmp_path, learningRate=1e30))
+    assert caught.value.members["iteration"] < 8

@@ -13,7 +13,7 @@ from ganforge.cli.output import duration, is_terminal, say
 
 if TYPE_CHECKING:
     from ganforge.client import Client
-    from ganforge.wire.jobs import Job, JobEvent
+    from ganforge.wire.jobs import Collapse, Job, JobEvent
 
 LINE_SECONDS = 5.0
 RATE_WINDOW_SECONDS = 10.0
@@ -171,6 +171,8 @@ def follow(client: "Client", job: "Job", *, expect_learner: bool = False) -> "Jo
             standing.hear(event)
             if event.type == "state" and (words := state_words(client, job.id, event.data)):
                 display.say(words)
+            elif event.type == "collapse":
+                display.say(f"warning: {_collapsed(**event.data)}")
             display.show(standing)
         display.show(standing, over=True)
     job = client.jobs.get(job.id)
@@ -242,6 +244,18 @@ def state_words(client: "Client", job_id: str, facts: dict[str, Any]) -> str:
     return ""
 
 
+def collapse_words(collapse: "Collapse") -> str:
+    """Say when and how a generator collapsed, and what to do."""
+    return _collapsed(collapse.iteration, collapse.detail)
+
+
+def _collapsed(iteration: int, detail: str) -> str:
+    return (
+        f"the generator has collapsed at iteration {iteration:,} ({detail}): stop the job, and "
+        "try a smaller learningRate, another strategy or another seed"
+    )
+
+
 def end_words(job: "Job") -> str:
     """Say how a job ended."""
     if job.state == "FAILED":
@@ -251,8 +265,15 @@ def end_words(job: "Job") -> str:
     if job.state == "CANCELLED":
         return f"{job.id} was cancelled after {job.iteration:,} iterations"
     took = duration(((job.finished_at or job.updated_at) - job.created_at).total_seconds())
-    early = "stopped early" if job.reason == "STOPPED_EARLY" else "done"
-    return f"{job.id} is {early}: {job.iteration:,} iterations in {took}"
+    done = _ENDS.get(job.reason or "", "done")
+    return f"{job.id} is {done}: {job.iteration:,} iterations in {took}"
+
+
+_ENDS = {
+    "STOPPED_EARLY": "stopped early",
+    "LEVELLED_OFF": "done, since its loss fell no further (minibatchLossThreshold)",
+    "COLLAPSED": "ended early, since its generator collapsed (stopOnCollapse)",
+}
 
 
 def exit_code_of(job: "Job") -> int:

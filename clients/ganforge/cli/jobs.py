@@ -74,6 +74,7 @@ def show(client: "Client", job_id: str, as_json: bool) -> None:
         ("name", job.name),
         ("state", f"{job.state}" + (f" ({job.reason})" if job.reason else "")),
         ("error", job.error and job.error.detail),
+        ("collapse", job.collapse and follow.collapse_words(job.collapse)),
         ("networks", ",".join(job.networks)),
         ("dataset", job.dataset),
         ("iteration", f"{job.iteration:,}"),

@@ -4,5 +4,15 @@ from ganforge.networks.builtin import BUILTIN
 from ganforge.networks.definition import Module, NetworkDefinition
 from ganforge.networks.fit import check_gan_fit
 from ganforge.networks.inference import Inference, infer
+from ganforge.networks.places import Place, find_places
 
-__all__ = ["BUILTIN", "Inference", "Module", "NetworkDefinition", "check_gan_fit", "infer"]
+__all__ = [
+    "BUILTIN",
+    "Inference",
+    "Module",
+    "NetworkDefinition",
+    "Place",
+    "check_gan_fit",
+    "find_places",
+    "infer",
+]

@@ -90,6 +90,13 @@ class JobError(WireModel):
     iteration: int | None = Field(None, description="the iteration it happened in, when it did")
 
 
+class Collapse(WireModel):
+    """The generator's samples have become all alike."""
+
+    iteration: int = Field(description="iterations done when it was seen")
+    detail: str
+
+
 class WeightsLink(WireModel):
     """Where the job's latest weights of one network are."""
 
@@ -133,6 +140,9 @@ class Job(WireModel):
     eta_seconds: float | None
     attempts: list[Attempt]
     weights: dict[str, WeightsLink]
+    collapse: Collapse | None = Field(
+        None, description="the last time the generator was seen to have collapsed"
+    )
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
@@ -157,7 +167,7 @@ class JobEvent(WireModel):
     """One server-sent event of a job."""
 
     id: int = Field(description="the job's own sequence number, without gaps")
-    type: str = Field(description="state, progress, snapshot or log")
+    type: str = Field(description="state, progress, snapshot or collapse")
     at: datetime
     epoch: int
     data: dict[str, Any]

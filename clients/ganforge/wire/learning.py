@@ -72,6 +72,7 @@ class Assignment(WireModel):
     config: dict[str, Any]
     tag: str
     lease_seconds: float
+    retries: int = Field(0, ge=0, description="earlier attempts whose loss was not finite")
 
 
 class Heartbeat(WireModel):
@@ -148,6 +149,21 @@ class SnapshotNote(WireModel):
     versions: dict[str, int] = Field(description="the new version of each network")
 
 
+class CollapseNote(WireModel):
+    """The generator has collapsed."""
+
+    rank: int = Field(0, ge=0)
+    iteration: int = Field(ge=0, lt=2**53, description="iterations done when it was seen")
+    detail: str = Field(min_length=1, max_length=1000, description="how it shows")
+
+
+class Ending(StrEnum):
+    """Why a job ended by itself before its target, with what it had learnt."""
+
+    LEVELLED_OFF = "LEVELLED_OFF"
+    COLLAPSED = "COLLAPSED"
+
+
 class Outcome(StrEnum):
     """How an attempt ended."""
 
@@ -162,5 +178,6 @@ class Completion(WireModel):
     rank: int = Field(0, ge=0)
     outcome: Outcome
     iteration: int = Field(ge=0, lt=2**53, description="iterations done")
+    ending: Ending | None = Field(None, description="why it ended by itself before its target")
     error: JobError | None = None
     permanent: bool = Field(False, description="another try would fail the same way")

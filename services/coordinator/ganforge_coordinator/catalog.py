@@ -82,6 +82,7 @@ def checked_config(config: dict[str, Any], schema: dict[str, Any]) -> dict[str, 
     for key in config:
         if key not in known:
             raise unknown("config key", key, known, pointer(["config", key]))
+    config = {key: _as_list(value, known[key]) for key, value in config.items()}
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: str(e.path))
     if errors:
         raise _bad_values(errors)
@@ -89,6 +90,38 @@ def checked_config(config: dict[str, Any], schema: dict[str, Any]) -> dict[str, 
         key: told["default"] for key, told in known.items() if told.get("default") is not None
     }
     return {**defaults, **config}
+
+
+def _as_list(value: Any, told: dict[str, Any]) -> Any:
+    """Read ``a,b`` as a list where the key takes one, so that a command line can say it."""
+    if "array" not in _types(told) or "string" in _types(told) or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return [value]
+    if not isinstance(value, str):
+        return value
+    items = told.get("items", {})
+    return [_as_item(part.strip(), items) for part in value.split(",")] if value.strip() else []
+
+
+def _as_item(text: str, told: dict[str, Any]) -> Any:
+    """Read one item of a list: a number where the list takes numbers."""
+    if not {"number", "integer"} & _types(told):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return text  # refused by the schema, in words
+
+
+def _types(told: dict[str, Any]) -> set[str]:
+    """Tell the JSON types that a schema takes, as far as it says so itself."""
+    choices = [told, *told.get("anyOf", ())]
+    return {choice["type"] for choice in choices if isinstance(choice.get("type"), str)}
 
 
 def _in_words(error: Any) -> str:

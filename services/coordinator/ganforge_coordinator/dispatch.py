@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, case, func, insert, select, update
 
-from ganforge.errors import Conflict, LeaseLost, NotFound
+from ganforge.errors import Conflict, Diverged, LeaseLost, NotFound
 from ganforge.wire.jobs import Desired
 from ganforge.wire.learning import (
     Assignment,
+    CollapseNote,
     Command,
     Completion,
+    Ending,
     Heartbeat,
     HeartbeatReply,
     Outcome,
@@ -25,10 +27,12 @@ from ganforge_coordinator.db.models import (
     attempt_members,
     attempts,
     coordinator,
+    job_events,
     jobs,
     learners,
     snapshot_notes,
 )
+from ganforge_coordinator.events import COLLAPSE
 from ganforge_coordinator.job import Trigger
 from ganforge_coordinator.ledger import JobRow
 
@@ -160,7 +164,22 @@ def claim(
         config=job["config"],
         tag=job["tag"],
         lease_seconds=job["lease_ttl_ms"] / 1000,
+        retries=_count_divergences(connection, job["id"]),
     )
+
+
+def _count_divergences(connection: Connection, job_id: str) -> int:
+    """Count the attempts that ended in a loss that was not finite."""
+    ended = select(attempts.c.outcome).where(
+        attempts.c.job_id == job_id, attempts.c.state == "FAILED"
+    )
+    outcomes = connection.execute(ended).scalars()
+    return sum(is_divergence(Completion.model_validate(told)) for told in outcomes if told)
+
+
+def is_divergence(completion: Completion) -> bool:
+    """Whether an attempt ended in a loss that was not finite."""
+    return completion.error is not None and completion.error.slug == Diverged.slug
 
 
 def _seen(connection: Connection, learner_id: str) -> RowMapping:
@@ -371,6 +390,25 @@ def note_snapshot(connection: Connection, attempt_id: str, note: SnapshotNote) -
     return str(job["id"])
 
 
+def note_collapse(connection: Connection, attempt_id: str, note: CollapseNote) -> str:
+    """Note that a generator has collapsed, and give the job's id; noting it again changes nothing.
+
+    Raises:
+        LeaseLost: the lease is gone.
+    """
+    job = lease.hold(connection, attempt_id, note.rank).job
+    data = {"iteration": note.iteration, "detail": note.detail}
+    known = select(job_events.c.data).where(
+        job_events.c.job_id == job["id"],
+        job_events.c.epoch == job["epoch"],
+        job_events.c.type == COLLAPSE,
+    )
+    if data not in connection.execute(known).scalars().all():
+        ledger.append_event(connection, job, COLLAPSE, data)
+        connection.execute(update(jobs).where(jobs.c.id == job["id"]).values(updated_ms=now_ms()))
+    return str(job["id"])
+
+
 def complete(connection: Connection, attempt_id: str, completion: Completion) -> str:
     """End an attempt as its learner says, and give the job's id; the same words may come again.
 
@@ -392,16 +430,26 @@ def complete(connection: Connection, attempt_id: str, completion: Completion) ->
     connection.execute(
         update(jobs).where(jobs.c.id == job["id"]).values(iteration=completion.iteration)
     )
-    trigger = _trigger_of(completion)
+    may_go_back = _count_divergences(connection, job["id"]) < job["config"].get("NaNretry", 0)
+    trigger = _trigger_of(completion, may_go_back=may_go_back)
     delay = back_off_ms(job["failures"]) if trigger is Trigger.FAILED else 0
     ledger.apply(connection, job, trigger, error=completion.error, delay_ms=delay)
     return str(job["id"])
 
 
-def _trigger_of(completion: Completion) -> Trigger:
+_ENDINGS = {
+    None: Trigger.SUCCEEDED,
+    Ending.LEVELLED_OFF: Trigger.LEVELLED_OFF,
+    Ending.COLLAPSED: Trigger.COLLAPSED,
+}
+
+
+def _trigger_of(completion: Completion, *, may_go_back: bool) -> Trigger:
     match completion.outcome:
         case Outcome.SUCCEEDED:
-            return Trigger.SUCCEEDED
+            return _ENDINGS[completion.ending]
+        case Outcome.FAILED if is_divergence(completion) and may_go_back:
+            return Trigger.DIVERGED
         case Outcome.RELEASED:
             return Trigger.RELEASED
         case Outcome.FAILED:

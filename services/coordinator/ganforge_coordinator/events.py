@@ -9,6 +9,9 @@ from ganforge.wire.jobs import JobEvent
 from ganforge_coordinator import columns, progress
 from ganforge_coordinator.db.models import job_events, progress_chunks, series_schemas
 
+COLLAPSE = "collapse"
+"""The type of the event that a generator has collapsed."""
+
 BATCH = 200
 POINTS_PER_EVENT = 60
 

@@ -18,7 +18,10 @@ class Trigger(StrEnum):
     CLAIMED = "claimed"  # a learner took the lease
     STARTED = "started"  # its trainer runs
     SUCCEEDED = "succeeded"  # it reached the target, or was told to stop
+    LEVELLED_OFF = "levelled-off"  # its loss fell no further
+    COLLAPSED = "collapsed"  # its generator collapsed, and it was to end then
     RELEASED = "released"  # it gave the lease back
+    DIVERGED = "diverged"  # a loss was not finite, and it may go back
     FAILED = "failed"  # another try may go better
     FAILED_FOR_GOOD = "failed-for-good"  # another try would fail the same way
     UNACKNOWLEDGED = "unacknowledged"  # the learner never heard that it holds the lease
@@ -123,6 +126,9 @@ def _retried(job: JobStatus) -> JobStatus:
 
 _ENDS: dict[Trigger, Move] = {
     Trigger.SUCCEEDED: _succeeded,
+    Trigger.LEVELLED_OFF: _to(JobState.SUCCEEDED, "LEVELLED_OFF"),
+    Trigger.COLLAPSED: _to(JobState.SUCCEEDED, "COLLAPSED"),
+    Trigger.DIVERGED: _rest,
     Trigger.RELEASED: _rest,
     Trigger.FAILED: _failed,
     Trigger.FAILED_FOR_GOOD: _failed_for_good,
@@ -161,6 +167,9 @@ TABLE: Mapping[JobState, Mapping[Trigger, Move]] = {
 
 ATTEMPT_ENDS: Mapping[Trigger, AttemptState] = {
     Trigger.SUCCEEDED: AttemptState.SUCCEEDED,
+    Trigger.LEVELLED_OFF: AttemptState.SUCCEEDED,
+    Trigger.COLLAPSED: AttemptState.SUCCEEDED,
+    Trigger.DIVERGED: AttemptState.FAILED,
     Trigger.RELEASED: AttemptState.RELEASED,
     Trigger.FAILED: AttemptState.FAILED,
     Trigger.FAILED_FOR_GOOD: AttemptState.FAILED,

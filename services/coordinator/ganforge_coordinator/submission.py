@@ -15,7 +15,7 @@ from ganforge.errors import (
     NotFound,
     UnknownName,
 )
-from ganforge.networks import NetworkDefinition, check_gan_fit
+from ganforge.networks import NetworkDefinition, check_gan_fit, find_places
 from ganforge.repository import RepositoryClient
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.jobs import Desired, JobState, LearnJob
@@ -56,6 +56,9 @@ def check(
     if repository is not None:
         definitions = _find_networks(job.networks, config.get("initTag"), repository)
         dataset = known.get(job.dataset)
+        sizes = {definition.name: len(definition.modules) for definition in definitions}
+        if sizes:
+            find_places(config.get("fixed", ()), sizes, key="fixed")
         if definitions and dataset and config["strategy"] in BUILT_IN:
             _check_fit(definitions, config, dataset)
     return config

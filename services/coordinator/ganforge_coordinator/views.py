@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, select
 
 from ganforge.wire.averages import averaged
-from ganforge.wire.jobs import Attempt, Job, JobPage, JobState, WeightsLink
+from ganforge.wire.jobs import Attempt, Collapse, Job, JobPage, JobState, WeightsLink
 from ganforge.wire.learning import Learner
 from ganforge_chassis.database import now
-from ganforge_coordinator.db.models import attempt_members, attempts, jobs, learners
-from ganforge_coordinator.events import instant
+from ganforge_coordinator.db.models import attempt_members, attempts, job_events, jobs, learners
+from ganforge_coordinator.events import COLLAPSE, instant
 from ganforge_coordinator.ledger import JobRow
 
 ALIVE_MS = 60_000
@@ -17,7 +17,8 @@ ALIVE_MS = 60_000
 
 def job(connection: Connection, row: JobRow, repository_url: str) -> Job:
     """Tell of one job."""
-    return _job(row, _attempts(connection, [row["id"]]).get(row["id"], []), repository_url)
+    tries = _attempts(connection, [row["id"]]).get(row["id"], [])
+    return _job(row, tries, _collapses(connection, [row["id"]]).get(row["id"]), repository_url)
 
 
 def page(
@@ -40,7 +41,10 @@ def page(
     rows = connection.execute(wanted.limit(size + 1)).mappings().all()
     shown = rows[:size]
     tries = _attempts(connection, [row["id"] for row in shown])
-    items = [_job(row, tries.get(row["id"], []), repository_url) for row in shown]
+    fallen = _collapses(connection, [row["id"] for row in shown])
+    items = [
+        _job(row, tries.get(row["id"], []), fallen.get(row["id"]), repository_url) for row in shown
+    ]
     more = (shown[-1]["created_ms"], shown[-1]["id"]) if len(rows) > size else None
     return JobPage(items=items, next_page_token=None), more
 
@@ -76,6 +80,16 @@ def _learner(row: RowMapping, time: int, job_id: str | None) -> Learner:
     )
 
 
+def _collapses(connection: Connection, job_ids: list[str]) -> dict[str, Collapse]:
+    """Find the last collapse that was seen of each job that has one."""
+    rows = connection.execute(
+        select(job_events.c.job_id, job_events.c.data)
+        .where(job_events.c.job_id.in_(job_ids), job_events.c.type == COLLAPSE)
+        .order_by(job_events.c.job_seq)
+    )
+    return {row.job_id: Collapse.model_validate(row.data) for row in rows}
+
+
 def _attempts(connection: Connection, job_ids: list[str]) -> dict[str, list[Attempt]]:
     rows = connection.execute(
         select(attempts, learners.c.name.label("learner"))
@@ -102,7 +116,7 @@ def _attempt(row: RowMapping) -> Attempt:
     )
 
 
-def _job(row: JobRow, tries: list[Attempt], repository_url: str) -> Job:
+def _job(row: JobRow, tries: list[Attempt], collapse: Collapse | None, repository_url: str) -> Job:
     running = row["state"] == JobState.RUNNING
     return Job(
         id=row["id"],
@@ -125,6 +139,7 @@ def _job(row: JobRow, tries: list[Attempt], repository_url: str) -> Job:
         eta_seconds=_eta_seconds(row) if running else None,
         attempts=tries,
         weights=_weights(row, repository_url),
+        collapse=collapse,
         created_at=instant(row["created_ms"]),
         updated_at=instant(row["updated_ms"]),
         finished_at=None if row["finished_ms"] is None else instant(row["finished_ms"]),

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from ganforge import digest
 from ganforge.coordinator import CoordinatorClient
-from ganforge.errors import BadInput, Conflict, GanforgeError, NotFound, TooLarge
+from ganforge.errors import BadInput, Conflict, Diverged, GanforgeError, NotFound, TooLarge
 from ganforge.networks import NetworkDefinition
 from ganforge.repository import RepositoryClient
 from ganforge.wire.averages import average_of
 from ganforge.wire.jobs import JobError
 from ganforge.wire.learning import (
     Assignment,
+    CollapseNote,
     Command,
     Completion,
     Outcome,
@@ -24,6 +25,7 @@ from ganforge.wire.weights import PNG, SAFETENSORS, NetworkBlobs, Snapshot, Snap
 from ganforge_learner.lease_keeper import LeaseKeeper
 from ganforge_learner.messages import (
     Begin,
+    Collapsed,
     Failed,
     Finished,
     FromTrainer,
@@ -77,6 +79,7 @@ class AttemptRun:
         self._completing = threading.Event()
         self._halted_by: Command | None = None
         self._pushes = 0
+        self._told = 0  # the last ticket of the progress outbox
         self._refused: GanforgeError | None = None
         self._keeper = LeaseKeeper(
             coordinator,
@@ -98,7 +101,7 @@ class AttemptRun:
         try:
             completion = self._work()
             self._complete(completion)
-            return completion.outcome is not Outcome.FAILED
+            return completion.outcome is not Outcome.FAILED or _diverged(completion)
         except (Over, Conflict):
             logger.warning("the lease was lost, dropping the attempt", extra=self._facts())
             return False
@@ -145,6 +148,7 @@ class AttemptRun:
                 scratch=self._scratch,
                 weights=weights,
                 state=state,
+                retries=job.retries,
             )
         )
         if self._halted_by is not None:
@@ -218,6 +222,8 @@ class AttemptRun:
                 self._send_points(message)
             case SnapshotTaken():
                 self._send_snapshot(message)
+            case Collapsed():
+                self._warn_of_collapse(message)
             case Finished():
                 return self._finished(message)
             case Failed():
@@ -234,14 +240,27 @@ class AttemptRun:
             iterations_per_second=points.iterations_per_second,
         )
         attempt_id = self._assignment.attempt_id
-        self._pushes = self._progress.put(lambda: self._coordinator.push_progress(attempt_id, push))
+        self._told = self._progress.put(lambda: self._coordinator.push_progress(attempt_id, push))
+        self._pushes += 1
         self._keeper.iteration = points.first + points.step * (push.count - 1) + 1
 
+    def _warn_of_collapse(self, collapsed: Collapsed) -> None:
+        logger.warning(
+            "the generator has collapsed: stop the job, and try a smaller learningRate, another "
+            "strategy or another seed",
+            extra={**self._facts(), "iteration": collapsed.iteration, "why": collapsed.detail},
+        )
+        note = CollapseNote(
+            rank=self._assignment.rank, iteration=collapsed.iteration, detail=collapsed.detail
+        )
+        attempt_id = self._assignment.attempt_id
+        self._told = self._progress.put(lambda: self._coordinator.note_collapse(attempt_id, note))
+
     def _send_snapshot(self, taken: SnapshotTaken) -> None:
-        points_before = self._pushes
+        told_before = self._told
 
         def send() -> None:
-            self._progress.wait(points_before)
+            self._progress.wait(told_before)
             self._commit(taken)
 
         self._snapshots.put(send)
@@ -285,9 +304,10 @@ class AttemptRun:
         persist(lambda: self._coordinator.note_snapshot(attempt_id, note), self._over)
 
     def _finished(self, finished: Finished) -> Completion:
-        given_back = not finished.reached_target and self._halted_by is not Command.STOP
+        is_over = finished.reached_target or finished.ending is not None
+        given_back = not is_over and self._halted_by is not Command.STOP
         outcome = Outcome.RELEASED if given_back else Outcome.SUCCEEDED
-        return Completion(outcome=outcome, iteration=finished.iteration)
+        return Completion(outcome=outcome, iteration=finished.iteration, ending=finished.ending)
 
     def _complete(self, completion: Completion) -> None:
         attempt_id = self._assignment.attempt_id
@@ -322,6 +342,11 @@ class AttemptRun:
 
     def _facts(self) -> dict[str, object]:
         return {"job_id": self._assignment.job_id, "epoch": self._assignment.epoch}
+
+
+def _diverged(completion: Completion) -> bool:
+    """Whether a loss was not finite: the trainer is as good as before."""
+    return completion.error is not None and completion.error.slug == Diverged.slug
 
 
 def _failed(failed: Failed) -> Completion:

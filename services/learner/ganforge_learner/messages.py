@@ -6,7 +6,7 @@ from typing import Any
 
 from ganforge.networks import NetworkDefinition
 from ganforge.wire.datasets import DatasetInfo
-from ganforge.wire.learning import StrategyInfo
+from ganforge.wire.learning import Ending, StrategyInfo
 
 # The agent speaks.
 
@@ -27,6 +27,8 @@ class Begin:
     scratch: Path
     weights: dict[str, Path]
     state: Path | None
+    retries: int = 0
+    """How often the job has gone back after a loss that was not finite."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,20 @@ class SnapshotTaken:
 
 
 @dataclass(frozen=True)
+class Collapsed:
+    """The generator has collapsed, as ``detail`` says; the training may go on."""
+
+    iteration: int
+    detail: str
+
+
+@dataclass(frozen=True)
 class Finished:
-    """The job is done: the target is reached, or it was halted."""
+    """The job is done: the target is reached, it was halted, or ended by itself for a reason."""
 
     iteration: int
     reached_target: bool
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True)
@@ -109,4 +120,4 @@ class Failed:
 
 
 FromAgent = Begin | Halt | Hold | SnapshotPushed
-FromTrainer = Ready | Started | Points | SnapshotTaken | Finished | Failed
+FromTrainer = Ready | Started | Points | SnapshotTaken | Collapsed | Finished | Failed

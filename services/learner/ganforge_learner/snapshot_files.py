@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ganforge_learner import state, weights
-from ganforge_learner.strategy import LearningStrategy
 
 
 def save_weights(
@@ -30,19 +30,17 @@ def load_weights(paths: Mapping[str, Path], networks: Mapping[str, torch.nn.Modu
             weights.load(paths[name], network, name)
 
 
-def save_state(folder: Path, iteration: int, strategy: LearningStrategy) -> Path:
-    """Write the training state and the number of iterations done."""
+def save_state(folder: Path, iteration: int, training_state: Mapping[str, Any]) -> Path:
+    """Write the training state."""
     path = folder / f"{iteration}-state.safetensors"
-    path.write_bytes(state.dump({"iteration": iteration, "strategy": strategy.state_dict()}))
+    path.write_bytes(state.dump(training_state))
     return path
 
 
-def load_state(path: Path, strategy: LearningStrategy) -> int:
-    """Load the training state, and give the number of iterations done.
+def load_state(path: Path) -> dict[str, Any]:
+    """Read the training state.
 
     Raises:
         BadWeights: the file is no training state.
     """
-    loaded = state.load(path.read_bytes())
-    strategy.load_state_dict(loaded["strategy"])
-    return int(loaded["iteration"])
+    return state.load(path.read_bytes())

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ganforge.errors import BadInput
 from ganforge.wire.config import LearnConfig
 from ganforge.wire.learning import StrategyInfo
-from ganforge_learner.streams import stream
+from ganforge_learner.streams import Streams, stream
 
 Number = float | torch.Tensor
 """A number, or a tensor that holds one and may stay on its device until somebody reads it."""
@@ -112,6 +112,16 @@ class LearningStrategy(ABC):
         """Go on from what ``state_dict`` gave; called after ``setup``."""
         if state:
             raise BadInput(f"{type(self).__name__} keeps no state but was given {sorted(state)}")
+
+    def restart_streams(self, seed: int) -> None:
+        """Draw from other random streams from now on; called after ``load_state_dict``.
+
+        A job that goes back after a loss that was not finite would else meet its end again. By
+        default every ``Streams`` that the strategy holds begins anew.
+        """
+        for held in vars(self).values():
+            if isinstance(held, Streams):
+                held.restart(seed)
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> Any:

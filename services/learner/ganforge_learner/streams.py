@@ -34,6 +34,16 @@ def stream(seed: int, purpose: str, *, device: torch.device | str = "cpu") -> to
     return generator
 
 
+def seed_of_retry(seed: int, retries: int) -> int:
+    """Give the seed whose streams a job draws from after it went back ``retries`` times.
+
+    A function of both alone, so that a job that went back can be repeated exactly.
+    """
+    if not retries:
+        return seed
+    return int(np.random.SeedSequence([seed, retries]).generate_state(1, np.uint32)[0])
+
+
 def _seed(seed: int, purpose: str) -> int:
     sequence = np.random.SeedSequence(seed, spawn_key=(PURPOSES.index(purpose),))
     return int(sequence.generate_state(1, np.uint32)[0])
@@ -58,6 +68,11 @@ class Streams:
         self.interpolation = stream(seed, "interpolation", device=device)
         torch.manual_seed(_seed(seed, "layers"))
         self._layers = _global_stream(torch.device(device))
+
+    def restart(self, seed: int) -> None:
+        """Let every stream begin anew, from another seed."""
+        for name, stream in self._all().items():
+            stream.manual_seed(_seed(seed, name))
 
     def state_dict(self) -> dict[str, Any]:
         """Give the state of every stream, as uint8 tensors."""

@@ -2,25 +2,30 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
 from ganforge.errors import BadInput, Diverged
+from ganforge.networks import find_places
 from ganforge.wire.averages import average_of
+from ganforge.wire.learning import Ending
 from ganforge_learner import registry, samples, snapshot_files, streams
+from ganforge_learner.collapse_alarm import LOOK_INTERVAL, CollapseAlarm
 from ganforge_learner.datasets import load_dataset
 from ganforge_learner.messages import (
     Begin,
+    Collapsed,
     Finished,
     FromTrainer,
     SnapshotTaken,
     Started,
 )
 from ganforge_learner.networks import build_network, initialise
-from ganforge_learner.points import PointBuffer
+from ganforge_learner.plateau import Plateau
+from ganforge_learner.points import LOSS, PointBuffer
 
 TELL_SECONDS = 1.0
 TELL_OFTEN_SECONDS = 0.2
@@ -49,6 +54,7 @@ class Training:
         data: the data folder.
         tell: takes what the agent is to know.
         dataset_bytes: what the dataset may take of the device's memory.
+        alarm: looks at samples now and then; nobody does when not given.
 
     Raises:
         BadInput: the job cannot be trained; the words say why.
@@ -62,6 +68,7 @@ class Training:
         data: Path,
         tell: Callable[[FromTrainer], None],
         dataset_bytes: int | None = None,
+        alarm: CollapseAlarm | None = None,
     ) -> None:
         self._job = job
         self._tell = tell
@@ -76,17 +83,56 @@ class Training:
             network.to(device)
         self._networks = dict(zip(names, modules, strict=True))
         snapshot_files.load_weights(job.weights, self._networks)
+        _freeze(job.config.get("fixed") or (), self._networks)
         self._strategy = registry.find_strategy(job.config["strategy"])()
         self._strategy.setup(job.config, dataset, *modules)
         self._averages = self._name_averages(names)
         snapshot_files.load_weights(job.weights, self._averages)
         self._latents = self._strategy.grid_latents(SAMPLES, seed)
         self._value_range = dataset.value_range
+        self._retries = 0
+        self._plateau = self._watch_loss(())
+        self._alarm = alarm
+        self._is_collapsed = False
+        self._ending: Ending | None = None
         if job.state is not None:
-            self.iteration = snapshot_files.load_state(job.state, self._strategy)
-        interval = self._interval("traceInterval") if job.config.get("trace", True) else None
-        self._points = PointBuffer(interval or self._interval("storeInterval"))
+            self._go_on(snapshot_files.load_state(job.state))
+        self._draw_anew()
+        traced = job.config.get("trace", True)
+        self._trace_interval = self._interval("traceInterval" if traced else "storeInterval")
+        self._points = PointBuffer(self._trace_interval)
         self._meter = _Meter(self.iteration)
+
+    def _watch_loss(self, seen: Sequence[float | None]) -> Plateau:
+        config = self._job.config
+        window = config.get("thresholdWindow", 10)
+        return Plateau(config.get("minibatchLossThreshold"), window, seen)
+
+    def _go_on(self, state: Mapping[str, Any]) -> None:
+        """Go on from what ``_state`` gave."""
+        self.iteration = int(state["iteration"])
+        self._strategy.load_state_dict(state["strategy"])
+        self._retries = int(state.get("retries", 0))
+        self._plateau = self._watch_loss(state.get("losses", ()))
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "iteration": self.iteration,
+            "strategy": self._strategy.state_dict(),
+            "retries": self._retries,
+            "losses": self._plateau.seen,
+        }
+
+    def _draw_anew(self) -> None:
+        """Draw from other streams when the job has gone back since the snapshot was taken.
+
+        The snapshot knows of how many returns it has heard: a job that is killed after one goes
+        on with the streams it had.
+        """
+        if self._job.retries > self._retries:
+            self._retries = self._job.retries
+            seed = streams.seed_of_retry(int(self._job.config["seed"]), self._retries)
+            self._strategy.restart_streams(seed)
 
     def _name_averages(self, names: list[str]) -> dict[str, torch.nn.Module]:
         """Name the moving averages: they are stored as networks of their own."""
@@ -103,7 +149,7 @@ class Training:
         return int(self._job.config[key])
 
     def run(self, steering: Steering) -> Finished:
-        """Train until the target is reached or the steering says halt.
+        """Train until the target is reached, the job ends by itself or the steering says halt.
 
         Raises:
             Diverged: a loss or a weight is not finite.
@@ -114,23 +160,47 @@ class Training:
         target = self._job.config.get("maxIterations")
         store_interval = self._interval("storeInterval")
         stored = self.iteration
-        while not steering.halted and (target is None or self.iteration < target):
+        while not steering.halted and self._goes_on(target):
             self._points.add(self._strategy.process_iteration(self.iteration))
             self.iteration += 1
-            if self._meter.is_due() or self._points.is_full:
+            if self._meter.is_due() or self._points.is_full or self._is_watched():
                 self._tell_points()
                 steering.wait_while_held()
+            if self.iteration % LOOK_INTERVAL == 0:
+                self._look_for_collapse()
             if self.iteration % store_interval == 0:
                 self._snapshot(steering)
                 stored = self.iteration
         if stored != self.iteration:
             self._snapshot(steering)
         self._tell_points()
-        return Finished(self.iteration, reached_target=self.iteration == target)
+        return Finished(self.iteration, self.iteration == target, self._ending)
+
+    def _goes_on(self, target: int | None) -> bool:
+        return self._ending is None and (target is None or self.iteration < target)
+
+    def _is_watched(self) -> bool:
+        """Whether the point just gathered may end the job, and so cannot wait to be read."""
+        return self._plateau.is_watched and (self.iteration - 1) % self._trace_interval == 0
 
     def _tell_points(self) -> None:
         for points in self._points.drain(self._meter.lap(self.iteration)):
             self._tell(points)
+            self._plateau.add(points.series[LOSS])
+            if self._plateau.is_reached:
+                self._ending = Ending.LEVELLED_OFF
+
+    def _look_for_collapse(self) -> None:
+        """Have the alarm look at samples; tell once of each collapse."""
+        if self._alarm is None:
+            return
+        detail = self._alarm.look(self._strategy.draw_samples(self._latents), self.iteration)
+        if detail is not None and not self._is_collapsed:
+            self._tell_points()
+            self._tell(Collapsed(self.iteration, detail))
+            if self._job.config.get("stopOnCollapse"):
+                self._ending = Ending.COLLAPSED
+        self._is_collapsed = detail is not None
 
     def _snapshot(self, steering: Steering) -> None:
         """Take a snapshot of good weights: the losses that led to them are read first."""
@@ -146,7 +216,7 @@ class Training:
                     folder, self.iteration, {**self._networks, **self._averages}
                 ),
                 samples=self._draw(folder),
-                state=snapshot_files.save_state(folder, self.iteration, self._strategy),
+                state=snapshot_files.save_state(folder, self.iteration, self._state()),
                 losses=dict(self._points.latest),
             )
         )
@@ -176,6 +246,19 @@ class Training:
                         f"{self.iteration}: lower learningRate; the last good snapshot is kept",
                         iteration=self.iteration,
                     )
+
+
+def _freeze(names: Sequence[str], networks: Mapping[str, torch.nn.Sequential]) -> None:
+    """Keep networks and modules as they are.
+
+    Raises:
+        UnknownName: there is no such network or module.
+    """
+    sizes = {name: len(network) for name, network in networks.items()}
+    for place in find_places(names, sizes, key="fixed"):
+        network = networks[place.network]
+        frozen = network if place.position is None else network[place.position]
+        frozen.requires_grad_(False)
 
 
 class _Meter:

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from ganforge.wire.learning import (
     Assignment,
     Claim,
+    CollapseNote,
     Command,
     Completion,
     Heartbeat,
@@ -153,6 +154,19 @@ def note_snapshot(attempt_id: AttemptId, note: SnapshotNote, parts: Parts) -> No
     """Note that a snapshot was committed at the repository; saying it again changes nothing."""
     with parts.database.write() as connection:
         job_id = dispatch.note_snapshot(connection, attempt_id, note)
+    parts.signals.notify(signals.of_job(job_id))
+
+
+@router.post(
+    "/attempts/{attempt_id}/collapses",
+    status_code=204,
+    operation_id="noteCollapse",
+    dependencies=[LEARNER],
+)
+def note_collapse(attempt_id: AttemptId, note: CollapseNote, parts: Parts) -> None:
+    """Note that the generator has collapsed; saying it again changes nothing."""
+    with parts.database.write() as connection:
+        job_id = dispatch.note_collapse(connection, attempt_id, note)
     parts.signals.notify(signals.of_job(job_id))
 
 

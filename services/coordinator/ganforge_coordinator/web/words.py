@@ -21,6 +21,9 @@ STATES = {
 
 REASONS = {
     "COMPLETED": "it reached its target",
+    "LEVELLED_OFF": "its loss fell no further, as minibatchLossThreshold says; "
+    "what was learnt is kept",
+    "COLLAPSED": "its generator collapsed, and stopOnCollapse is set; what was learnt is kept",
     "STOPPED_EARLY": "it was stopped; what was learnt is kept",
     "PAUSED": "it was paused; what was learnt is kept",
     "RESUMED": "it goes on from its last snapshot as soon as a learner is free",
@@ -38,6 +41,9 @@ WISHES = {
 
 ATTEMPT_ENDS = {
     "succeeded": "finished",
+    "levelled-off": "finished",
+    "collapsed": "finished",
+    "diverged": "met a loss that is not finite",
     "released": "gave the job back",
     "failed": "failed",
     "failed-for-good": "failed",

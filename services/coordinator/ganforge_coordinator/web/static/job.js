@@ -55,6 +55,10 @@ function follow() {
     if (version !== undefined) gallery.add(version, iteration);
     renew();
   });
+  source.addEventListener("collapse", (event) => {
+    byId("news").textContent = `The generator has collapsed: ${take(event).detail}`;
+    renew();
+  });
   source.addEventListener("state", (event) => {
     const { resumeIteration, state } = take(event);
     if (resumeIteration !== undefined) points.rewind(resumeIteration);
