@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from ganforge._transport import Transport
 from ganforge.coordinator import CoordinatorClient
 from ganforge.errors import GanforgeError
+from ganforge.recipes import Recipe
 from ganforge.repository import Progress, RepositoryClient
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.jobs import (
@@ -77,8 +78,8 @@ class Client:
 
     def learn(
         self,
-        networks: str | Sequence[str],
-        dataset: str,
+        networks: str | Sequence[str] | None = None,
+        dataset: str | None = None,
         *,
         name: str | None = None,
         priority: int = 0,
@@ -88,23 +89,23 @@ class Client:
 
         Args:
             networks: the networks to learn, in the order the strategy takes them; a list, or one
-                text with commas.
-            dataset: the dataset to learn from.
+                text with commas; the recipe's when not given.
+            dataset: the dataset to learn from; the recipe's when not given.
             name: a name for people.
             priority: higher is claimed first.
-            config: the strategy's keys as ``strategies()`` tells them, in camelCase, and
-                ``targetCount``, how many learners work on it.
+            config: ``recipe``, a name that ``recipes()`` tells; the strategy's keys as
+                ``strategies()`` tells them, in camelCase; and ``targetCount``, how many
+                learners work on it.
 
         Raises:
             UnknownName: a network, dataset, strategy or key nobody knows; the nearest is named.
             BadInput: a value of the wrong type or out of range.
             NetworkMisfit: networks that do not fit each other, the config or the dataset.
         """
-        names = networks.split(",") if isinstance(networks, str) else list(networks)
         target_count = config.pop("targetCount", 1)
         return self._coordinator.submit(
             learn_job(
-                networks=[each.strip() for each in names],
+                networks=_names(networks),
                 dataset=dataset,
                 config=config,
                 name=name,
@@ -116,6 +117,10 @@ class Client:
     def datasets(self) -> list[DatasetInfo]:
         """List the datasets that learners can read."""
         return self._coordinator.datasets()
+
+    def recipes(self) -> list[Recipe]:
+        """List the recipes: whole jobs to start from."""
+        return self._coordinator.recipes()
 
     def strategies(self) -> list[StrategyInfo]:
         """List the learning strategies, each with the JSON Schema of its config keys."""
@@ -335,6 +340,13 @@ class Networks:
             Conflict: it has weights that would not fit any more.
         """
         return self._repository.put_network(name, definition, if_match=if_match)
+
+
+def _names(networks: str | Sequence[str] | None) -> list[str] | None:
+    if networks is None:
+        return None
+    names = networks.split(",") if isinstance(networks, str) else networks
+    return [each.strip() for each in names]
 
 
 def learn_job(**fields: Any) -> LearnJob:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from ganforge._transport import Transport
 from ganforge.errors import Unreachable
+from ganforge.recipes import Recipe
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.jobs import (
     Job,
@@ -43,6 +44,7 @@ FOLLOW_SILENCE_SECONDS = 45.0
 
 _LEARNERS = TypeAdapter(list[Learner])
 _DATASETS = TypeAdapter(list[DatasetInfo])
+_RECIPES = TypeAdapter(list[Recipe])
 _STRATEGIES = TypeAdapter(list[StrategyInfo])
 
 
@@ -151,6 +153,11 @@ class CoordinatorClient:
     def datasets(self) -> list[DatasetInfo]:
         """List the datasets that learners can read."""
         return _DATASETS.validate_json(self._transport.request("GET", "/v1/datasets").content)
+
+    def recipes(self) -> list[Recipe]:
+        """List the recipes: whole jobs to start from."""
+        response = self._transport.request("GET", "/v1/recipes")
+        return _RECIPES.validate_json(response.content)
 
     def strategies(self) -> list[StrategyInfo]:
         """List the learning strategies, each with the JSON Schema of its config keys."""

@@ -387,3 +387,22 @@ def test_a_name_in_another_case_is_guessed(ganforge: CommandLine) -> None:
     told = ganforge(*LEARN, "method=sgd", "--detach")
     assert told.code == 2
     assert "did you mean 'SGD'?" in sentence(told)
+
+
+def test_learn_takes_a_recipe_in_place_of_networks_and_dataset(
+    ganforge: CommandLine, learner: PlayedLearner
+) -> None:
+    told = ganforge("learn", "recipe=digits", "batchSize=7", "--detach", "--json")
+    assert told.code == 0, told.err
+    job = json.loads(told.out)
+    assert (job["dataset"], job["config"]["batchSize"]) == ("digits", 7)
+    for words in (["batchSize=7"], ["Generator,Discriminator", "recipe=digits"], []):
+        refused = ganforge("learn", *words)
+        assert refused.code == 2
+        assert "name NETWORKS and DATASET, or a recipe" in refused.err
+
+
+def test_the_recipes_are_a_table_or_json(ganforge: CommandLine) -> None:
+    assert re.search(r"^digits +digits +Perceptrons", ganforge("recipes").out, re.MULTILINE)
+    items = json.loads(ganforge("recipes", "--json").out)["items"]
+    assert items[0]["name"] == "digits"

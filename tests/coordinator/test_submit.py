@@ -312,3 +312,28 @@ def test_a_coordinator_the_repository_does_not_let_in_still_takes_jobs(
 def test_a_job_is_taken_when_the_repository_is_away(start: Start) -> None:
     with start(repository_url="http://127.0.0.1:9", repository_token="nothing") as coordinator:
         assert coordinator.client.submit(a_job()).state is JobState.QUEUED
+
+
+def test_a_recipe_says_what_is_left_out_and_stays_in_the_config(coordinator: Coordinator) -> None:
+    given = {"config": {"recipe": "digits", "batchSize": 7}}
+    answer = coordinator.send("POST", "/v1/jobs", role="submit", json=given)
+    assert answer.status_code == 201, answer.text
+    job = answer.json()
+    assert job["networks"] == ["DigitsGenerator", "DigitsDiscriminator"]
+    assert job["dataset"] == "digits"
+    config = job["config"]
+    assert (config["recipe"], config["batchSize"], config["beta1"]) == ("digits", 7, 0.5)
+
+
+def test_the_recipes_can_be_asked_for(coordinator: Coordinator) -> None:
+    names = [recipe.name for recipe in coordinator.client.recipes()]
+    assert {"digits", "seed", "mnist-dcgan"} <= set(names)
+
+
+@pytest.mark.parametrize("body", [{}, {"networks": ["Generator"]}, {"dataset": "MNIST"}])
+def test_without_a_recipe_networks_and_dataset_are_asked_for(
+    coordinator: Coordinator, body: dict[str, Any]
+) -> None:
+    assert "recipe" in problem_of(coordinator, body)["detail"]
+    unknown = problem_of(coordinator, {**body, "config": {"recipe": "digts"}})
+    assert "'digits'" in unknown["detail"]

@@ -14,6 +14,7 @@ import pytest
 from ganforge.cli.application import cli
 from ganforge.errors import BY_SLUG
 from ganforge.networks import BUILTIN, Module, NetworkDefinition, infer
+from ganforge.recipes import RECIPES
 from ganforge.wire.strategies import GANConfig
 from ganforge_coordinator.settings import CoordinatorSettings
 from ganforge_learner.settings import LearnerSettings
@@ -107,6 +108,15 @@ def test_the_reference_has_every_config_key_with_its_default() -> None:
             "" if default is None else default if isinstance(default, str) else json.dumps(default)
         )
         assert row.strip().strip("`") == said, key
+
+
+def test_the_reference_has_every_recipe() -> None:
+    section = REFERENCE[REFERENCE.index("## Recipes") : REFERENCE.index("## Settings")]
+    rows = re.findall(r"^\| `recipe=([^`]+)` \|", section, re.MULTILINE)
+    assert rows == [recipe.name for recipe in RECIPES]
+    for recipe in RECIPES:
+        row = (f"`recipe={recipe.name}`", ", ".join(recipe.networks), recipe.dataset, recipe.summary)
+        assert f"| {' | '.join(row)} | {recipe.measured} |" in section, recipe.name
 
 
 def test_the_reference_has_every_setting() -> None:

@@ -1,4 +1,4 @@
-"""``ganforge datasets``, ``strategies`` and ``learners``: what a job may name, and who is there."""
+"""``ganforge datasets``, ``recipes``, ``strategies``, ``learners``: what a job may name."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -123,6 +123,20 @@ def _default(value: Any) -> str:
     import json
 
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+@click.command()
+@json_option
+@with_client
+def recipes(client: "Client", as_json: bool) -> None:
+    """List the recipes: whole jobs to start from, as in `ganforge learn recipe=digits`."""
+    found = client.recipes()
+    if as_json:
+        return show_items(found)
+    rows: list[tuple[object, ...]] = [
+        (recipe.name, recipe.dataset, recipe.summary, recipe.measured) for recipe in found
+    ]
+    return show_table(("RECIPE", "DATASET", "SUMMARY", "MEASURED"), rows)
 
 
 @click.command()

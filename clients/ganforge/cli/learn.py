@@ -1,6 +1,7 @@
 """``ganforge learn``: submit a job and follow it."""
 
-from typing import TYPE_CHECKING
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("networks")
-@click.argument("dataset")
-@click.argument("config", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("words", nargs=-1, metavar="[NETWORKS DATASET] [KEY=VALUE]...")
 @click.option("--name", help="A name for people.")
 @click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Higher comes first.")
 @click.option("--detach", is_flag=True, help="Submit and return; do not follow.")
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
 @with_client
 def learn(
     client: "Client",
-    networks: str,
-    dataset: str,
-    config: tuple[str, ...],
+    words: tuple[str, ...],
     name: str | None,
     priority: int,
     detach: bool,
@@ -42,10 +39,15 @@ def learn(
         strategy=GANLearningStrategy generatorDim=10 batchSize=16 \\
         method=SGD learningRate=0.001 momentum=0.9
 
+    Or start from a recipe, which names NETWORKS and DATASET; keys given here win over its own:
+
+    \b
+      ganforge learn recipe=digits maxIterations=5000
+
     Ctrl-C stops following, not the job. The exit code is 1 when the job fails.
     """  # noqa: D301 - click wants the character \b itself
     try:
-        keys = pairs.parse(config)
+        networks, dataset, keys = _read(words)
     except ValueError as error:
         raise click.UsageError(str(error), click.get_current_context()) from error
     job = client.learn(networks, dataset, name=name, priority=priority, **keys)
@@ -63,6 +65,21 @@ def learn(
         return exits.INTERRUPTED
     _show(job, as_json)
     return follow.exit_code_of(job)
+
+
+def _read(words: tuple[str, ...]) -> "tuple[str | None, str | None, dict[str, Any]]":
+    """Take networks and dataset, where they are, and the keys apart.
+
+    Raises:
+        ValueError: one of the two is missing, or what follows is no pair.
+    """
+    names = list(takewhile(lambda word: "=" not in word, words[:2]))
+    keys = pairs.parse(words[len(names) :])
+    if len(names) == 2:
+        return names[0], names[1], keys
+    if not names and "recipe" in keys:
+        return None, None, keys
+    raise ValueError("name NETWORKS and DATASET, or a recipe: recipe=digits")
 
 
 def _show(job: "Job", as_json: bool) -> int:

@@ -37,6 +37,9 @@ class DecayType(StrEnum):
 class LearnConfig(WireModel):
     """The keys every learning strategy takes."""
 
+    recipe: str | None = Field(
+        None, max_length=64, description="the recipe that the job starts from"
+    )
     strategy: str = Field("GANLearningStrategy", description="the training method")
     tag: str | None = Field(
         None,

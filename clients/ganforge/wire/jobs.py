@@ -53,13 +53,19 @@ class JobAction(StrEnum):
 class LearnJob(WireModel):
     """A learn job as people submit it."""
 
-    networks: list[Name] = Field(
+    networks: list[Name] | None = Field(
+        None,
         min_length=1,
         max_length=8,
-        description="the networks to learn, in the order the strategy takes them",
+        description="the networks to learn, in the order the strategy takes them; the recipe's "
+        "when not given",
         examples=[["Generator", "Discriminator"]],
     )
-    dataset: Name = Field(description="the dataset to learn from", examples=["MNIST"])
+    dataset: Name | None = Field(
+        None,
+        description="the dataset to learn from; the recipe's when not given",
+        examples=["MNIST"],
+    )
     config: dict[str, Any] = Field(
         default_factory=dict,
         description="the strategy's config keys; see GET /v1/strategies",

@@ -49,6 +49,8 @@ def check(
         raise BadInput("targetCount: this version gives a job to one learner; leave it at 1")
     if job.target_filter is not None:
         raise BadInput("targetFilter: this version gives a job to any learner; leave it out")
+    if job.networks is None or job.dataset is None:
+        raise AssertionError("a recipe fills in what is left out, before the job is checked")
     config = _check_config(connection, job)
     known = catalog.datasets(connection)
     if known and job.dataset not in known:

@@ -6,7 +6,6 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,6 +14,8 @@ from ganforge.cli.connection import json_option
 from ganforge.cli.output import say, show_json
 from ganforge.client import Client
 from ganforge.errors import Conflict, GanforgeError
+from ganforge.recipes import find_recipe
+from ganforge.wire.averages import average_of
 from ganforge.wire.jobs import Job
 from ganforge_chassis import serving
 from ganforge_local.interrupts import Interrupts
@@ -22,19 +23,8 @@ from ganforge_local.machine import Machine
 from ganforge_local.up import require_learner
 
 PORT = 8080
-GENERATOR, DISCRIMINATOR = "DigitsGenerator", "DigitsDiscriminator"
-CONFIG: dict[str, Any] = {
-    "strategy": "GANLearningStrategy",
-    "generatorDim": 10,
-    "method": "ADAM",
-    "learningRate": 0.001,
-    "beta1": 0.5,
-    "beta2": 0.99,
-    "batchSize": 128,
-    "maxIterations": 3000,
-    "storeInterval": 100,
-    "seed": 1,
-}
+RECIPE = find_recipe("digits")
+GENERATOR = RECIPE.networks[0]
 
 
 @click.command()
@@ -101,8 +91,7 @@ class Run:
 
     def learn(self) -> Job:
         """Submit the job, follow it and give it as it is in the end."""
-        networks = [GENERATOR, DISCRIMINATOR]
-        self._job = self.client.learn(networks, "digits", name="demo", **CONFIG)
+        self._job = self.client.learn(name="demo", recipe=RECIPE.name)
         say("a learner is starting: torch takes a few seconds to import")
         return follow.follow(self.client, self._job, expect_learner=True)
 
@@ -125,15 +114,15 @@ class Run:
 
 def _save(client: Client, job: Job, out: Path) -> dict[str, Path]:
     """Fetch weights and pictures; gives what there is by name."""
-    link = job.weights.get(GENERATOR)
-    if link is None:
+    generator = _newest_generator(job)
+    if (link := job.weights.get(generator)) is None:
         return {}
     out.mkdir(parents=True, exist_ok=True)
     files = {name: out / name for name in ("generator.safetensors", "samples.png", "timelapse.png")}
     client.weights.pull(
-        GENERATOR, tag=link.tag, version=link.version, to=files["generator.safetensors"]
+        generator, tag=link.tag, version=link.version, to=files["generator.safetensors"]
     )
-    frames = _frames(client, link.tag)
+    frames = _frames(client, generator, link.tag)
     files["samples.png"].write_bytes(frames[-1])
     # Only now: torch takes its seconds to import.
     from ganforge_learner.samples import timelapse
@@ -142,11 +131,17 @@ def _save(client: Client, job: Job, out: Path) -> dict[str, Path]:
     return files
 
 
-def _frames(client: Client, tag: str) -> list[bytes]:
+def _newest_generator(job: Job) -> str:
+    """Name the network to keep: the generator's moving average where there is one."""
+    average = average_of(GENERATOR)
+    return average if average in job.weights else GENERATOR
+
+
+def _frames(client: Client, generator: str, tag: str) -> list[bytes]:
     """Fetch the sample grids of all versions, oldest first."""
-    versions = [found.version for found in client.weights.versions(GENERATOR, tag=tag)]
+    versions = [found.version for found in client.weights.versions(generator, tag=tag)]
     return [
-        client.weights.samples(GENERATOR, tag=tag, version=version) for version in sorted(versions)
+        client.weights.samples(generator, tag=tag, version=version) for version in sorted(versions)
     ]
 
 
@@ -175,11 +170,12 @@ def _tell(job: Job, files: dict[str, Path], *, interrupted: bool) -> None:
         losses = {"G": job.progress.minibatch_loss, **job.progress.extra}
         told = "  ".join(f"{name} {value:.3f}" for name, value in losses.items() if value)
         say(f"last losses: {told}")
-    link = job.weights[GENERATOR]
+    generator = _newest_generator(job)
+    link = job.weights[generator]
     if interrupted:
         say(f"stopped at iteration {job.iteration:,}: version {link.version} is saved")
     what = {
-        "generator.safetensors": f"the weights {GENERATOR}@{link.tag}:{link.version}",
+        "generator.safetensors": f"the weights {generator}@{link.tag}:{link.version}",
         "samples.png": "64 digits it makes up",
         "timelapse.png": "how it learnt them, one frame a version: opens in a browser",
     }
@@ -197,8 +193,7 @@ def _next_commands(data: Path) -> str:
         "      every version in the page, and a server for the two below\n"
         f"  {variable} {ganforge} sample {GENERATOR} --seed 7 --out more.png\n"
         "      other digits\n"
-        f"  {variable} {ganforge} learn {GENERATOR},{DISCRIMINATOR} digits "
-        "method=ADAM beta1=0.5 beta2=0.99 batchSize=128 maxIterations=10000\n"
+        f"  {variable} {ganforge} learn recipe={RECIPE.name} maxIterations=10000 seed=2\n"
         "      another run, with keys of your own"
     )
 

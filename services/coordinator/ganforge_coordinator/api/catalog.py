@@ -1,7 +1,8 @@
-"""What a job may name: strategies and datasets."""
+"""What a job may name: strategies, datasets and recipes."""
 
 from fastapi import APIRouter
 
+from ganforge.recipes import RECIPES, Recipe
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.learning import StrategyInfo
 from ganforge_chassis.problems import RESPONSES
@@ -23,3 +24,9 @@ def list_datasets(parts: Parts) -> list[DatasetInfo]:
     """List the datasets that learners can read."""
     with parts.database.read() as connection:
         return list(catalog.datasets(connection).values())
+
+
+@router.get("/recipes", operation_id="listRecipes", dependencies=[READER])
+def list_recipes() -> list[Recipe]:
+    """List the recipes: whole jobs to start from, by `recipe` in a job's config."""
+    return list(RECIPES)

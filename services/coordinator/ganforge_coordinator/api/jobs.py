@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from ganforge import recipes
 from ganforge.errors import BadInput
 from ganforge.wire.jobs import Job, JobAction, JobPage, JobState, LearnJob, ProgressSeries
 from ganforge_chassis.conditional import is_named
@@ -32,12 +33,13 @@ def submit(
     with parts.database.read() as connection:
         row = submission.replayed(connection, idempotency_key, body)
         if row is None:
-            config = submission.check(connection, job, parts.repository)
+            whole = recipes.expand(job)
+            config = submission.check(connection, whole, parts.repository)
     if row is None:
         with parts.database.write() as connection:
             row = submission.replayed(connection, idempotency_key, body) or submission.enter(
                 connection,
-                job,
+                whole,
                 config,
                 key=idempotency_key,
                 body=body,
