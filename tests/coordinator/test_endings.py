@@ -6,7 +6,7 @@ import pytest
 
 from ganforge.errors import LeaseLost
 from ganforge.wire.jobs import JobError, JobState
-from ganforge.wire.learning import CollapseNote, Ending, Outcome
+from ganforge.wire.learning import CollapseNote, EarlyEnd, Outcome
 from tests.coordinator.running import Coordinator, Work
 
 DIVERGED: dict[str, Any] = {
@@ -65,9 +65,9 @@ def test_points_after_the_snapshot_a_job_went_back_to_are_replaced(
     assert told.series["minibatchLoss"] == [1.0, 2.0, 30.0, 40.0, 50.0]
 
 
-@pytest.mark.parametrize("ending", list(Ending))
+@pytest.mark.parametrize("ending", list(EarlyEnd))
 def test_a_job_that_ended_by_itself_has_succeeded_and_says_why(
-    coordinator: Coordinator, ending: Ending
+    coordinator: Coordinator, ending: EarlyEnd
 ) -> None:
     job = coordinator.submit()
     coordinator.learner().work().complete(ending=ending, iteration=400)

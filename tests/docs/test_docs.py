@@ -115,7 +115,12 @@ def test_the_reference_has_every_recipe() -> None:
     rows = re.findall(r"^\| `recipe=([^`]+)` \|", section, re.MULTILINE)
     assert rows == [recipe.name for recipe in RECIPES]
     for recipe in RECIPES:
-        row = (f"`recipe={recipe.name}`", ", ".join(recipe.networks), recipe.dataset, recipe.summary)
+        row = (
+            f"`recipe={recipe.name}`",
+            ", ".join(recipe.networks),
+            recipe.dataset,
+            recipe.summary,
+        )
         assert f"| {' | '.join(row)} | {recipe.measured} |" in section, recipe.name
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from ganforge.errors import BadInput, Diverged, UnknownName
 from ganforge.networks import BUILTIN, NetworkDefinition
-from ganforge.wire.learning import Ending
+from ganforge.wire.learning import EarlyEnd
 from ganforge.wire.strategies import GANConfig
 from ganforge_learner import registry
 from ganforge_learner.collapse_alarm import CollapseAlarm
@@ -209,12 +209,12 @@ def test_a_job_that_is_killed_after_it_went_back_goes_on_with_the_streams_it_had
 def test_a_job_ends_where_its_loss_falls_no_further(tmp_path: Path) -> None:
     keys: dict[str, Any] = {"minibatchLossThreshold": 100.0, "thresholdWindow": 3}
     said = train(begin(tmp_path / "a", **keys))
-    assert said[-1] == Finished(4, reached_target=False, ending=Ending.LEVELLED_OFF)
+    assert said[-1] == Finished(4, reached_target=False, ending=EarlyEnd.LEVELLED_OFF)
     assert snapshots(said)[-1].iteration == 4
     told = [points for points in said if isinstance(points, Points)]
     assert sum(len(points.series["minibatchLoss"]) for points in told) == 4
     wide = train(begin(tmp_path / "b", traceInterval=2, **keys))
-    assert wide[-1] == Finished(7, reached_target=False, ending=Ending.LEVELLED_OFF)
+    assert wide[-1] == Finished(7, reached_target=False, ending=EarlyEnd.LEVELLED_OFF)
     never = train(begin(tmp_path / "c", minibatchLossThreshold=-100.0, thresholdWindow=3))
     assert never[-1] == Finished(8, reached_target=True)
 
@@ -241,7 +241,7 @@ def test_a_collapse_is_told_once_and_ends_the_job_where_it_shall(
     told = [message for message in said if isinstance(message, Collapsed)]
     assert told == [Collapsed(200, "all samples are alike")]
     if ends:
-        assert said[-1] == Finished(200, reached_target=False, ending=Ending.COLLAPSED)
+        assert said[-1] == Finished(200, reached_target=False, ending=EarlyEnd.COLLAPSED)
         assert snapshots(said)[-1].iteration == 200
     else:
         assert said[-1] == Finished(400, reached_target=True)

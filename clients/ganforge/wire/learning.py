@@ -157,7 +157,7 @@ class CollapseNote(WireModel):
     detail: str = Field(min_length=1, max_length=1000, description="how it shows")
 
 
-class Ending(StrEnum):
+class EarlyEnd(StrEnum):
     """Why a job ended by itself before its target, with what it had learnt."""
 
     LEVELLED_OFF = "LEVELLED_OFF"
@@ -178,6 +178,6 @@ class Completion(WireModel):
     rank: int = Field(0, ge=0)
     outcome: Outcome
     iteration: int = Field(ge=0, lt=2**53, description="iterations done")
-    ending: Ending | None = Field(None, description="why it ended by itself before its target")
+    ending: EarlyEnd | None = Field(None, description="why it ended by itself before its target")
     error: JobError | None = None
     permanent: bool = Field(False, description="another try would fail the same way")

@@ -13,7 +13,7 @@ from ganforge.wire.learning import (
     CollapseNote,
     Command,
     Completion,
-    Ending,
+    EarlyEnd,
     Heartbeat,
     HeartbeatReply,
     Outcome,
@@ -439,8 +439,8 @@ def complete(connection: Connection, attempt_id: str, completion: Completion) ->
 
 _ENDINGS = {
     None: Trigger.SUCCEEDED,
-    Ending.LEVELLED_OFF: Trigger.LEVELLED_OFF,
-    Ending.COLLAPSED: Trigger.COLLAPSED,
+    EarlyEnd.LEVELLED_OFF: Trigger.LEVELLED_OFF,
+    EarlyEnd.COLLAPSED: Trigger.COLLAPSED,
 }
 
 

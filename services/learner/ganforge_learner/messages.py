@@ -6,7 +6,7 @@ from typing import Any
 
 from ganforge.networks import NetworkDefinition
 from ganforge.wire.datasets import DatasetInfo
-from ganforge.wire.learning import Ending, StrategyInfo
+from ganforge.wire.learning import EarlyEnd, StrategyInfo
 
 # The agent speaks.
 
@@ -105,7 +105,7 @@ class Finished:
 
     iteration: int
     reached_target: bool
-    ending: Ending | None = None
+    ending: EarlyEnd | None = None
 
 
 @dataclass(frozen=True)

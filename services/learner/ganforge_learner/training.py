@@ -11,7 +11,7 @@ import torch
 from ganforge.errors import BadInput, Diverged
 from ganforge.networks import find_places
 from ganforge.wire.averages import average_of
-from ganforge.wire.learning import Ending
+from ganforge.wire.learning import EarlyEnd
 from ganforge_learner import registry, samples, snapshot_files, streams
 from ganforge_learner.collapse_alarm import LOOK_INTERVAL, CollapseAlarm
 from ganforge_learner.datasets import load_dataset
@@ -94,7 +94,7 @@ class Training:
         self._plateau = self._watch_loss(())
         self._alarm = alarm
         self._is_collapsed = False
-        self._ending: Ending | None = None
+        self._ending: EarlyEnd | None = None
         if job.state is not None:
             self._go_on(snapshot_files.load_state(job.state))
         self._draw_anew()
@@ -188,7 +188,7 @@ class Training:
             self._tell(points)
             self._plateau.add(points.series[LOSS])
             if self._plateau.is_reached:
-                self._ending = Ending.LEVELLED_OFF
+                self._ending = EarlyEnd.LEVELLED_OFF
 
     def _look_for_collapse(self) -> None:
         """Have the alarm look at samples; tell once of each collapse."""
@@ -199,7 +199,7 @@ class Training:
             self._tell_points()
             self._tell(Collapsed(self.iteration, detail))
             if self._job.config.get("stopOnCollapse"):
-                self._ending = Ending.COLLAPSED
+                self._ending = EarlyEnd.COLLAPSED
         self._is_collapsed = detail is not None
 
     def _snapshot(self, steering: Steering) -> None:
