@@ -8,13 +8,18 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from ganforge import Client
 from ganforge.cli import pairs
 from ganforge.cli.application import COMMANDS
+from ganforge.networks import BUILTIN
+from ganforge_learner.networks import load_generator
+from ganforge_learner.samples import draw_grid
 from ganforge_local.server import LocalServer
 from tests.clients.conftest import CommandLine, Ran
 from tests.local.serving import PlayedLearner
+from tests.repository.files import weights_of
 
 SEED_LINE = (
     "learn Generator,Discriminator MNIST strategy=GANLearningStrategy generatorDim=10 "
@@ -259,6 +264,20 @@ def test_a_network_is_shown_module_by_module(ganforge: CommandLine) -> None:
     assert re.fullmatch(r"  1\.body\.0 +Conv2d +64x28x28 +2,112", lines[4])
     told = ganforge("networks", "show", "R3GANCritic28", "--shapes", "--json").json["items"]
     assert told[-1] == {"path": "13", "type": "Linear", "output": [1], "parameters": 96}
+
+
+def test_a_conditional_generators_grid_has_its_classes_in_turn(
+    ganforge: CommandLine, client: Client, tmp_path: Path
+) -> None:
+    (definition,) = (told for told in BUILTIN if told.name == "ConditionalDigitsGenerator")
+    file = tmp_path / "generator.safetensors"
+    file.write_bytes(weights_of(definition.name))
+    client.weights.push(definition.name, file, tag="mine")
+    told = ganforge("sample", definition.name, "--n", "12", "--seed", "3", "--out", "grid.png")
+    assert told.code == 0
+    latents = torch.randn(12, 10, generator=torch.Generator().manual_seed(3))
+    images = load_generator(file, definition)(latents, torch.tensor([*range(10), 0, 1]))
+    assert (tmp_path / "grid.png").read_bytes() == draw_grid(images, (-1.0, 1.0))
 
 
 def test_learn_follows_the_job_and_prints_its_weights(

@@ -61,11 +61,11 @@ def test_inference_agrees_with_torch_on_random_networks() -> None:
     assert depth > 3
 
 
-def test_inference_agrees_with_torch_on_single_modules_that_mostly_do_not_fit() -> None:
+def test_inference_agrees_with_torch_on_modules_that_may_not_fit() -> None:
     networks = RandomNetworks(seed=2, careless=1.0)
-    verdicts = Counter(compare(networks.draw(longest=1)) for _ in range(COUNT))
-    print(f"{COUNT} modules: {verdicts[True]} taken and {verdicts[False]} refused by both")
-    assert min(verdicts[True], verdicts[False]) > COUNT / 20
+    verdicts = Counter(compare(networks.draw(longest=1)) for _ in range(4 * COUNT))
+    print(f"{4 * COUNT} modules: {verdicts[True]} taken and {verdicts[False]} refused by both")
+    assert min(verdicts[True], verdicts[False]) > COUNT / 5
 
 
 def test_a_definition_survives_the_wire() -> None:

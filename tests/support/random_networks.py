@@ -95,7 +95,11 @@ class RandomNetworks:
             case "Conv2d" | "ConvTranspose2d":
                 return self._convolution(kind, shape[0])
             case "Upsample":
-                return {"type": kind, "factor": 2, "mode": random.choice(("nearest", "bilinear"))}
+                return {
+                    "type": kind,
+                    "factor": random.choice((2, 2, 3)),
+                    "mode": random.choice(("nearest", "bilinear")),
+                }
             case "PixelShuffle":
                 return {"type": kind, "factor": random.choice((2, 2, 3))}
             case "AvgPool2d" | "MaxPool2d":
@@ -117,6 +121,8 @@ class RandomNetworks:
 
     def _weighted(self, kind: str, groups: int) -> Told:
         random = self._random
+        if random.random() < self._careless:
+            groups = 1
         return {
             "type": kind,
             "out": groups * random.randint(1, 8 // groups if groups < 8 else 1),
