@@ -11,7 +11,7 @@ from ganforge.networks import BUILTIN, NetworkDefinition, infer
 from ganforge.wire.averages import average_of
 from ganforge.wire.weights import NetworkSummary
 from ganforge_chassis.clock import now_ms
-from ganforge_repository import naming
+from ganforge_repository import naming, network_plugins
 from ganforge_repository.db.models import networks, versions
 from ganforge_repository.db.queries import insert_new, moment
 from ganforge_repository.fit import Signature
@@ -20,8 +20,8 @@ KNOWN_SHOWN = 50
 
 
 def seed(connection: Connection) -> None:
-    """Put the built-in networks there, but for those that are there already."""
-    for definition in BUILTIN:
+    """Put the built-in networks and those of plug-ins there, but for those there already."""
+    for definition in (*BUILTIN, *network_plugins.definitions()):
         insert_new(connection, networks, **_columns(definition), **_born())
 
 

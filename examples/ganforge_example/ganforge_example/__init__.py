@@ -1,0 +1,1 @@
+"""A plug-in for ganforge: a strategy, a pair of networks and a dataset."""
