@@ -209,6 +209,7 @@ def test_every_commands_json_is_json(
             f"jobs retry {waiting}",
             f"jobs cancel {waiting}",
             "datasets list",
+            "datasets show digits",
             "strategies",
             "strategies GANLearningStrategy",
             "learners",
@@ -241,6 +242,10 @@ def test_every_table_has_its_rows(ganforge: CommandLine, learner: PlayedLearner)
     assert f"Generator@{job}:1" in ganforge("jobs", "show", job).out
     assert re.search(r"DigitsGenerator +[\d,]{5,} ", ganforge("networks", "list").out)
     assert re.search(r"digits +1x8x8 +1,797 +10", ganforge("datasets", "list").out)
+    assert re.search(r"samples +1,797\nshape +1x8x8\n", ganforge("datasets", "show", "digits").out)
+    missing = ganforge("datasets", "show", "Pets")
+    assert (missing.code, missing.out) == (3, "")
+    assert "no learner reads 'Pets': ganforge datasets check" in missing.err
     assert "GANLearningStrategy" in ganforge("strategies").out
     assert re.search(r"batchSize +32 ", ganforge("strategies", "GANLearningStrategy").out)
     assert re.search(r"played +cpu +alive", ganforge("learners").out)

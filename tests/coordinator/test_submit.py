@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ganforge.errors import BadInput, IdempotencyKeyReused, NetworkMisfit, UnknownName
+from ganforge.wire.datasets import BrokenDataset
 from ganforge.wire.jobs import JobState
 from ganforge_repository.app import create_app as create_repository
 from ganforge_repository.settings import RepositorySettings
@@ -113,6 +114,16 @@ def test_a_dataset_that_no_learner_has_is_refused_once_learners_are_there(
     with pytest.raises(UnknownName, match="did you mean 'MNIST'") as refused:
         coordinator.submit(dataset="NMIST")
     assert refused.value.members["known"] == ["MNIST", "digits"]
+
+
+def test_a_dataset_that_is_broken_is_refused_with_what_is_wrong(coordinator: Coordinator) -> None:
+    broken = BrokenDataset(name="Pets", problem="Pets/1.png is no PNG or JPEG")
+    coordinator.learner(broken_datasets=[broken])
+    assert {info.name for info in coordinator.client.datasets()} == {"MNIST", "digits"}
+    [told] = coordinator.client.learners()
+    assert told.datasets == ["MNIST", "digits"]
+    with pytest.raises(BadInput, match=r"'Pets' cannot be read: Pets/1\.png is no PNG"):
+        coordinator.submit(dataset="Pets")
 
 
 @pytest.mark.parametrize(

@@ -15,3 +15,10 @@ class DatasetInfo(WireModel):
     classes: int | None = Field(None, description="how many classes, when it has labels")
     digest: str | None = Field(None, description="the SHA-256 of the samples")
     value_range: tuple[float, float] = Field((-1.0, 1.0), description="lowest and highest value")
+
+
+class BrokenDataset(WireModel):
+    """A dataset that lies in a learner's data folder and cannot be read."""
+
+    name: Name
+    problem: str = Field(max_length=2000, description="one sentence that names the file")

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from ganforge.wire.datasets import DatasetInfo
+from ganforge.wire.datasets import BrokenDataset, DatasetInfo
 from ganforge.wire.jobs import JobError, Name
 from ganforge.wire.model import WireModel
 
@@ -27,6 +27,9 @@ class Registration(WireModel):
     labels: dict[str, str] = Field(default_factory=dict)
     version: str = Field(max_length=50, description="its ganforge version")
     datasets: list[DatasetInfo]
+    broken_datasets: list[BrokenDataset] = Field(
+        default_factory=list, description="so that a job naming one can be told why"
+    )
     strategies: list[StrategyInfo]
 
 

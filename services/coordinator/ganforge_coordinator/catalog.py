@@ -36,10 +36,25 @@ def datasets(connection: Connection) -> dict[str, DatasetInfo]:
     """Give every dataset that a learner can read, by name."""
     found: dict[str, DatasetInfo] = {}
     for told in connection.execute(_current(learners.c.datasets)).scalars():
-        for item in told:
+        for item in readable(told):
             info = DatasetInfo.model_validate(item)
             found.setdefault(info.name, info)
     return found
+
+
+def readable(told: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Choose, of what a learner told of its datasets, those it can read."""
+    return [item for item in told if "problem" not in item]
+
+
+def unknown_dataset(connection: Connection, name: str, known: Iterable[str]) -> BadInput:
+    """Say why no learner reads ``name``: it is broken, or nobody knows it."""
+    for told in connection.execute(_current(learners.c.datasets)).scalars():
+        for item in told:
+            if item["name"] == name and "problem" in item:
+                detail = f"dataset {name!r} cannot be read: {item['problem']}"
+                return BadInput(detail, errors=[{"pointer": "/dataset", "detail": detail}])
+    return unknown("dataset", name, known, "/dataset")
 
 
 def _current(column: Any) -> Any:

@@ -22,7 +22,7 @@ from ganforge.wire.learning import (
 )
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import now, take_turns
-from ganforge_coordinator import lease, ledger
+from ganforge_coordinator import catalog, lease, ledger
 from ganforge_coordinator.db.models import (
     attempt_members,
     attempts,
@@ -76,7 +76,10 @@ def register(connection: Connection, registration: Registration) -> str:
         "device": registration.device,
         "labels": registration.labels,
         "version": registration.version,
-        "datasets": [info.model_dump(mode="json") for info in registration.datasets],
+        "datasets": [
+            told.model_dump(mode="json")
+            for told in (*registration.datasets, *registration.broken_datasets)
+        ],
         "strategies": [info.model_dump(mode="json") for info in registration.strategies],
         "last_seen_ms": now_ms(),
     }
@@ -225,7 +228,7 @@ def _fitting(learner: RowMapping) -> Select[Any]:
         .where(
             jobs.c.state == "QUEUED",
             jobs.c.run_after_ms <= now_ms(),
-            jobs.c.dataset.in_([info["name"] for info in learner["datasets"]]),
+            jobs.c.dataset.in_([info["name"] for info in catalog.readable(learner["datasets"])]),
             jobs.c.strategy.in_([info["name"] for info in learner["strategies"]]),
         )
         .order_by(jobs.c.priority.desc(), jobs.c.created_ms, jobs.c.id)

@@ -42,7 +42,7 @@ def check(
 
     Raises:
         UnknownName: an unknown network, dataset, strategy or config key, with the nearest known.
-        BadInput: a config value of the wrong type or out of range.
+        BadInput: a config value of the wrong type or out of range, or a dataset that is broken.
         NetworkMisfit: networks that do not fit each other, the config or the dataset.
     """
     if job.target_count != 1:
@@ -54,7 +54,7 @@ def check(
     config = _check_config(connection, job)
     known = catalog.datasets(connection)
     if known and job.dataset not in known:
-        raise catalog.unknown("dataset", job.dataset, known, "/dataset")
+        raise catalog.unknown_dataset(connection, job.dataset, known)
     if repository is not None:
         definitions = _find_networks(job.networks, config.get("initTag"), repository)
         dataset = known.get(job.dataset)

@@ -8,6 +8,7 @@ from ganforge.wire.averages import averaged
 from ganforge.wire.jobs import Attempt, Collapse, Job, JobPage, JobState, WeightsLink
 from ganforge.wire.learning import Learner
 from ganforge_chassis.database import now
+from ganforge_coordinator import catalog
 from ganforge_coordinator.db.models import attempt_members, attempts, job_events, jobs, learners
 from ganforge_coordinator.events import COLLAPSE, instant
 from ganforge_coordinator.ledger import JobRow
@@ -75,7 +76,7 @@ def _learner(row: RowMapping, time: int, job_id: str | None) -> Learner:
         last_seen_seconds=silent_ms / 1000,
         is_alive=silent_ms < ALIVE_MS,
         job=job_id,
-        datasets=[info["name"] for info in row["datasets"]],
+        datasets=[info["name"] for info in catalog.readable(row["datasets"])],
         strategies=[info["name"] for info in row["strategies"]],
     )
 

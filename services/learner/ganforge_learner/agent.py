@@ -13,10 +13,10 @@ from ganforge._transport import Transport
 from ganforge.coordinator import CoordinatorClient
 from ganforge.errors import BadInput, NotFound
 from ganforge.repository import RepositoryClient
-from ganforge.wire.datasets import DatasetInfo
+from ganforge.wire.datasets import BrokenDataset
 from ganforge.wire.learning import Claim, Registered, Registration
 from ganforge_learner.attempt import AttemptRun
-from ganforge_learner.dataset_files import find_datasets
+from ganforge_learner.dataset_files import readable, survey
 from ganforge_learner.messages import Failed, Ready
 from ganforge_learner.outbox import Over, persist
 from ganforge_learner.settings import LearnerSettings
@@ -154,18 +154,20 @@ class Agent:
             raise TrainerDied(f"the trainer was not ready after {TRAINER_PATIENCE_SECONDS:.0f} s")
         return trainer, ready
 
-    def _datasets(self, ready: Ready) -> list[DatasetInfo]:
-        """Tell of the data folder's datasets, and of plug-ins' with other names."""
-        found = find_datasets(self._settings.data)
-        return list(({info.name: info for info in ready.datasets} | found).values())
-
     def _register(self, ready: Ready) -> Registered:
+        told = survey(self._settings.data)
+        found = {info.name: info for info in ready.datasets} | readable(told)
         registration = Registration(
             name=self._settings.name,
             boot_id=self._boot_id,
             device=ready.device,
             version=ganforge.__version__,
-            datasets=self._datasets(ready),
+            datasets=list(found.values()),
+            broken_datasets=[
+                BrokenDataset(name=name, problem=error.detail[:2000])
+                for name, error in told.items()
+                if isinstance(error, BadInput) and name not in found
+            ],
             strategies=ready.strategies,
         )
         return persist(lambda: self._coordinator.register(registration), self._stopping)

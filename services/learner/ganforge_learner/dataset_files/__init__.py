@@ -5,6 +5,7 @@ from ganforge_learner.dataset_files.catalog import (
     VALUE_RANGE,
     find_datasets,
     find_source,
+    readable,
     survey,
     unknown_dataset,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "Source",
     "find_datasets",
     "find_source",
+    "readable",
     "survey",
     "unknown_dataset",
 ]

@@ -56,13 +56,12 @@ def find_datasets(data: Path) -> dict[str, DatasetInfo]:
 
     What is broken is left out and logged.
     """
-    found = {}
-    for name, told in survey(data).items():
-        if isinstance(told, DatasetInfo):
-            found[name] = told
-        else:
-            _warn(f"a dataset is broken, so it is left out: {told.detail}", data)
-    return found
+    return readable(survey(data))
+
+
+def readable(told: dict[str, DatasetInfo | BadInput]) -> dict[str, DatasetInfo]:
+    """Choose, of what ``survey`` told, what can be read."""
+    return {name: info for name, info in told.items() if isinstance(info, DatasetInfo)}
 
 
 @lru_cache(maxsize=1024)
@@ -72,7 +71,7 @@ def _warn(words: str, data: Path) -> None:
 
 
 def survey(data: Path) -> dict[str, DatasetInfo | BadInput]:
-    """Tell of every dataset in the data folder, or what is wrong with it."""
+    """Tell of every dataset in the data folder, or what is wrong with it, which is logged too."""
     found: dict[str, DatasetInfo | BadInput] = {}
     for name in (DIGITS.name, *_names(data / "datasets")):
         if not is_name(name):
@@ -86,6 +85,7 @@ def survey(data: Path) -> dict[str, DatasetInfo | BadInput]:
                     found[name] = describe(source, data)
             except BadInput as error:
                 found[name] = error
+                _warn(f"a dataset is broken, so it is left out: {error.detail}", data)
     return found
 
 

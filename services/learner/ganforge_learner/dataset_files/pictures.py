@@ -7,7 +7,7 @@ from typing import IO
 from zlib import error as zlib_error
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ganforge.errors import BadInput
 from ganforge_learner.dataset_files.source import Bytes
@@ -52,6 +52,8 @@ def look_at(file: Path | IO[bytes], name: str) -> Look:
         with Image.open(file, formats=FORMATS) as picture:
             _check(picture, name)
             return Look(picture.height, picture.width, picture.mode in _GREY)
+    except UnidentifiedImageError as error:  # whose words name the file as it lies here
+        raise BadInput(f"{name} is no PNG or JPEG") from error
     except _BROKEN as error:
         raise BadInput(f"{name} is no PNG or JPEG: {error}") from error
 
@@ -72,6 +74,8 @@ def read_picture(file: Path | IO[bytes], name: str, shape: tuple[int, int, int])
         with Image.open(file, formats=FORMATS) as picture:
             _check(picture, name)
             upright = ImageOps.exif_transpose(picture).convert("L" if channels == 1 else "RGB")
+    except UnidentifiedImageError as error:
+        raise BadInput(f"{name} cannot be read: it is no PNG or JPEG") from error
     except _BROKEN as error:
         raise BadInput(f"{name} cannot be read: {error}") from error
     return as_sample(fit(upright, height, width))
