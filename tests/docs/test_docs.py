@@ -15,7 +15,7 @@ from ganforge.cli.application import cli
 from ganforge.errors import BY_SLUG
 from ganforge.networks import BUILTIN, Module, NetworkDefinition, infer
 from ganforge.recipes import RECIPES
-from ganforge.wire.strategies import GANConfig
+from ganforge.wire.strategies import GANConfig, WGANConfig
 from ganforge_coordinator.settings import CoordinatorSettings
 from ganforge_learner.settings import LearnerSettings
 from ganforge_repository.settings import RepositorySettings
@@ -27,6 +27,9 @@ PAGES = sorted(
     for page in ROOT.glob(where)
 )
 REFERENCE = (ROOT / "docs/reference.md").read_text()
+CONFIG_KEYS, DIANNES_KEYS = re.findall(
+    r"^## (?:Config|DIANNE's) keys\n(.*?)(?=^## )", REFERENCE, re.MULTILINE | re.DOTALL
+)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -102,12 +105,27 @@ def test_the_reference_has_every_module_with_its_fields() -> None:
 
 def test_the_reference_has_every_config_key_with_its_default() -> None:
     for key, told in GANConfig.model_json_schema()["properties"].items():
-        (row,) = re.findall(rf"^\| `{key}` \|([^|]*)\|", REFERENCE, re.MULTILINE)
-        default = told.get("default")
-        said = (
-            "" if default is None else default if isinstance(default, str) else json.dumps(default)
-        )
-        assert row.strip().strip("`") == said, key
+        (row,) = re.findall(rf"^\| `{key}` \|([^|]*)\|", CONFIG_KEYS, re.MULTILINE)
+        assert row.strip().strip("`") == in_words(told.get("default")), key
+
+
+def in_words(default: object) -> str:
+    """Say a default as the tables do."""
+    return "" if default is None else default if isinstance(default, str) else json.dumps(default)
+
+
+def test_what_became_of_diannes_keys_is_true() -> None:
+    schemas = [config.model_json_schema()["properties"] for config in (WGANConfig, GANConfig)]
+    known = schemas[0] | schemas[1]  # where both have a key, GANConfig's default is told
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|[^|]*\| ?([^|]*?) ?\|", DIANNES_KEYS, re.MULTILINE)
+    assert len(rows) == len({theirs for theirs, _, _ in rows}) > 40
+    for theirs, ours, default in rows:
+        if ours == "-" or ours.startswith("the job's"):
+            assert theirs not in known, theirs
+            continue
+        key = ours.strip("`")
+        # A second key of theirs may lead to the same key of ours, whose default is told once.
+        assert default.strip("`") == in_words(known[key].get("default")), theirs
 
 
 def test_the_reference_has_every_recipe() -> None:

@@ -251,3 +251,14 @@ def test_a_loss_that_is_not_finite_is_told_with_its_iteration(tmp_path: Path) ->
     with pytest.raises(Diverged) as caught:
         train(begin(tmp_path, learningRate=1e30))
     assert caught.value.members["iteration"] < 8
+
+
+def test_without_an_alarm_a_job_cannot_wait_for_it(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no collapse alarm"):
+        train(begin(tmp_path, stopOnCollapse=True))
+
+
+def test_a_whole_network_can_be_fixed(tmp_path: Path) -> None:
+    first, last = snapshots(train(begin(tmp_path, fixed=["DigitsDiscriminator"])))
+    assert contents(first)["DigitsDiscriminator"] == contents(last)["DigitsDiscriminator"]
+    assert contents(first)["DigitsGenerator"] != contents(last)["DigitsGenerator"]

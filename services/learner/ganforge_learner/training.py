@@ -93,6 +93,8 @@ class Training:
         self._retries = 0
         self._plateau = self._watch_loss(())
         self._alarm = alarm
+        if alarm is None and job.config.get("stopOnCollapse"):
+            raise BadInput("stopOnCollapse: this learner has no collapse alarm: leave it out")
         self._is_collapsed = False
         self._ending: EarlyEnd | None = None
         if job.state is not None:
