@@ -14,6 +14,7 @@ from ganforge import Client
 from ganforge.cli import pairs
 from ganforge.cli.application import COMMANDS
 from ganforge.networks import BUILTIN
+from ganforge.wire.learning import CollapseNote, Completion, EarlyEnd, Outcome
 from ganforge_learner.networks import load_generator
 from ganforge_learner.samples import draw_grid
 from ganforge_local.server import LocalServer
@@ -430,3 +431,21 @@ def test_the_recipes_are_a_table_or_json(ganforge: CommandLine) -> None:
     assert re.search(r"^digits +digits +Perceptrons", ganforge("recipes").out, re.MULTILINE)
     items = json.loads(ganforge("recipes", "--json").out)["items"]
     assert items[0]["name"] == "digits"
+
+
+def test_a_collapse_is_said_where_a_job_is_shown_and_followed(
+    ganforge: CommandLine, learner: PlayedLearner
+) -> None:
+    job = ganforge(*LEARN, "--detach").out.strip()
+    work = learner.take()
+    learner.learn(work, 0, 5)
+    note = CollapseNote(iteration=5, detail="all samples are alike")
+    learner.coordinator.note_collapse(work.attempt_id, note)
+    done = Completion(outcome=Outcome.SUCCEEDED, iteration=5, ending=EarlyEnd.COLLAPSED)
+    learner.coordinator.complete(work.attempt_id, done)
+    words = "the generator has collapsed at iteration 5 (all samples are alike): stop the job"
+    followed = ganforge("jobs", "watch", job)
+    assert followed.code == 0
+    assert f"warning: {words}" in followed.err
+    assert "is ended early, since its generator collapsed (stopOnCollapse)" in followed.err
+    assert words in ganforge("jobs", "show", job).out
