@@ -94,8 +94,8 @@ class LearnConfig(WireModel):
     sampling_weights: tuple[float, ...] = Field(
         (),
         max_length=1000,
-        description="WEIGHTED: the probability of each of samplingRanges; what is missing to 1 "
-        "goes to all other samples",
+        description="WEIGHTED: the probability of each of samplingRanges, as [0.5,0.2]; what is "
+        "missing to 1 goes to all other samples",
     )
     fixed: tuple[str, ...] = Field(
         (),

@@ -112,6 +112,13 @@ def test_diannes_own_descriptors_are_read(tmp_path: Path) -> None:
     told = {"dataset": "Fans", "adapter": f"{home}RangeAdapter", "name": "Mine", "range": [2, 4]}
     (tmp_path / "datasets" / "Mine.json").write_text(json.dumps(told))
     assert torch.equal(load_dataset("Mine", tmp_path).samples, SAMPLES[2:4])
+    told["range"] = "3"
+    (tmp_path / "datasets" / "Mine.json").write_text(json.dumps(told))
+    assert torch.equal(load_dataset("Mine", tmp_path).samples, SAMPLES[:3])
+    told = {"dataset": "Fans", "adapter": f"{home}BinarizeAdapter"}
+    (tmp_path / "datasets" / "Mine.json").write_text(json.dumps(told))
+    full = torch.where(SAMPLES > 127.5, 255, 0).to(torch.uint8)
+    assert torch.equal(load_dataset("Mine", tmp_path).samples, full)
     told["adapter"] = f"{home}RandomFlipAdapter"
     (tmp_path / "datasets" / "Mine.json").write_text(json.dumps(told))
     with pytest.raises(

@@ -190,4 +190,8 @@ def _from_dianne(told: dict[str, Any], file: str) -> dict[str, Any]:
     if adapter not in _TAKEN:
         raise BadInput(f"{file}: {adapter} is not taken; taken are {', '.join(_TAKEN)}")
     rest = {key: value for key, value in told.items() if key not in ("adapter", "dataset")}
+    if adapter == "BinarizeAdapter":
+        rest.setdefault("binarize", 0.5)
+    if isinstance(rest.get("range"), int | str):
+        rest["range"] = [rest["range"]]
     return {"type": "adapter", "of": told.get("dataset"), **rest}
