@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from ganforge._transport import Transport
 from ganforge.coordinator import CoordinatorClient
-from ganforge.errors import GanforgeError
+from ganforge.errors import GanforgeError, NotFound
 from ganforge.recipes import Recipe
 from ganforge.repository import Progress, RepositoryClient
 from ganforge.wire.datasets import DatasetInfo
+from ganforge.wire.evaluation import STRATEGY
 from ganforge.wire.jobs import (
     Job,
     JobAction,
@@ -23,6 +24,7 @@ from ganforge.wire.jobs import (
 )
 from ganforge.wire.learning import Learner, StrategyInfo
 from ganforge.wire.progress import LearnProgress
+from ganforge.wire.quality import QualityNote
 from ganforge.wire.weights import (
     LATEST,
     Diff,
@@ -113,6 +115,38 @@ class Client:
                 target_count=target_count,
             )
         )
+
+    def evaluate(
+        self,
+        network: str,
+        dataset: str,
+        *,
+        tag: str | None = None,
+        version: int | str = LATEST,
+        name: str | None = None,
+        priority: int = 0,
+        **config: Any,
+    ) -> Job:
+        """Submit an evaluate job and return at once; ``jobs.quality`` tells what came out.
+
+        Args:
+            network: a generator.
+            dataset: the dataset to compare its samples with.
+            tag: the line; the one that got a version last when not given.
+            version: a number, or ``latest``, which is the one that is it now.
+            name: a name for people.
+            priority: higher is claimed first.
+            config: ``samples`` and ``seed``.
+
+        Raises:
+            UnknownName: a network, tag, version, dataset or key nobody knows.
+            NetworkMisfit: the network makes something else than the dataset's samples.
+        """
+        tag = tag or self.weights.newest_tag(network)
+        if version == LATEST:
+            version = self.weights.version(network, tag=tag).version
+        keys = {"strategy": STRATEGY, "tag": tag, "version": version, **config}
+        return self.learn([network], dataset, name=name, priority=priority, **keys)
 
     def datasets(self) -> list[DatasetInfo]:
         """List the datasets that learners can read."""
@@ -213,6 +247,10 @@ class Jobs:
         """
         return self._coordinator.progress(job_id, max_points=max_points, first=first, last=last)
 
+    def quality(self, job_id: str) -> Sequence[QualityNote]:
+        """List the versions of a job that were evaluated, in the order they were."""
+        return self._coordinator.quality(job_id)
+
     def stop(self, job_id: str) -> Job:
         """End a job after the iteration in hand, and keep what it has learnt.
 
@@ -275,6 +313,18 @@ class Weights:
     def tags(self, network: str) -> Iterator[TagSummary]:
         """Go through the tags of a network by name."""
         return self._repository.tags(network)
+
+    def newest_tag(self, network: str) -> str:
+        """Find the tag of a network that got a version last.
+
+        Raises:
+            NotFound: there is no such network, or it has no weights.
+        """
+        self._repository.network(network)  # a misspelt name is told as one
+        tags = list(self.tags(network))
+        if not tags:
+            raise NotFound(f"{network} has no weights yet: train it first (ganforge learn)")
+        return max(tags, key=lambda tag: tag.updated_at).tag
 
     def versions(self, network: str, *, tag: str) -> Iterator[VersionSummary]:
         """Go through the versions of a tag, newest first."""

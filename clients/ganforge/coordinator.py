@@ -38,12 +38,14 @@ from ganforge.wire.learning import (
     StrategyInfo,
 )
 from ganforge.wire.model import WireModel
+from ganforge.wire.quality import QualityNote
 
 FOLLOW_SILENCE_SECONDS = 45.0
 """The server speaks every 15 s; when it is silent for longer, the connection is dead."""
 
 _LEARNERS = TypeAdapter(list[Learner])
 _DATASETS = TypeAdapter(list[DatasetInfo])
+_QUALITY = TypeAdapter(list[QualityNote])
 _RECIPES = TypeAdapter(list[Recipe])
 _STRATEGIES = TypeAdapter(list[StrategyInfo])
 
@@ -108,6 +110,11 @@ class CoordinatorClient:
         params = {"maxPoints": max_points, "from": first, "to": last}
         response = self._transport.request("GET", f"/v1/jobs/{job_id}/progress", params=params)
         return ProgressSeries.model_validate_json(response.content)
+
+    def quality(self, job_id: str) -> list[QualityNote]:
+        """List the versions of a job that were evaluated, the first first."""
+        response = self._transport.request("GET", f"/v1/jobs/{job_id}/quality")
+        return _QUALITY.validate_json(response.content)
 
     def follow(self, job_id: str, *, after: int = 0) -> Iterator[JobEvent]:
         """Give a job's events as they happen, until it is over.
@@ -197,6 +204,10 @@ class CoordinatorClient:
     def note_collapse(self, attempt_id: str, note: CollapseNote) -> None:
         """Note that the generator has collapsed."""
         self._post(f"/v1/attempts/{attempt_id}/collapses", note)
+
+    def note_quality(self, attempt_id: str, note: QualityNote) -> None:
+        """Note that a version was evaluated."""
+        self._post(f"/v1/attempts/{attempt_id}/quality", note)
 
     def complete(self, attempt_id: str, completion: Completion) -> None:
         """End an attempt."""

@@ -10,6 +10,7 @@ from ganforge import digest as digests
 from ganforge._transport import Transport
 from ganforge.errors import BadWeights, NotFound, Unreachable
 from ganforge.wire.model import WireModel
+from ganforge.wire.quality import QualityReport
 from ganforge.wire.weights import (
     LATEST,
     SAFETENSORS,
@@ -20,6 +21,7 @@ from ganforge.wire.weights import (
     OpenedEpoch,
     OpenEpoch,
     Promotion,
+    QualityReply,
     Snapshot,
     SnapshotCommit,
     TagPage,
@@ -176,6 +178,21 @@ class RepositoryClient:
         body = Promotion(source=source).model_dump(mode="json", by_alias=True)
         answer = self._transport.request("PUT", f"/v1/networks/{network}/tags/{tag}", json=body)
         return Version.model_validate_json(answer.content)
+
+    def put_quality(
+        self, network: str, tag: str, version: int, report: QualityReport
+    ) -> QualityReply:
+        """Keep the quality of a version; a newer one takes its place.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        answer = self._transport.request(
+            "PUT",
+            f"{_versions(network, tag)}/{version}/quality",
+            json=report.model_dump(mode="json", by_alias=True),
+        )
+        return QualityReply.model_validate_json(answer.content)
 
     def diff(self, network: str, tag: str, a: int | str, b: int | str) -> Diff:
         """Tell tensor by tensor how version ``b`` differs from version ``a``."""

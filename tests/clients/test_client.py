@@ -167,7 +167,7 @@ def test_networks_are_listed_shown_and_defined(client: Client) -> None:
 
 def test_datasets_strategies_and_learners_are_told(client: Client, learner: PlayedLearner) -> None:
     assert {info.name for info in client.datasets()} == {"MNIST", "digits"}
-    assert [info.name for info in client.strategies()] == list(BUILT_IN)
+    assert [info.name for info in client.strategies()] == [*BUILT_IN, "EvaluationStrategy"]
     assert [(one.id, one.is_alive) for one in client.learners()] == [(learner.id, True)]
 
 

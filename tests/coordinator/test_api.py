@@ -238,8 +238,10 @@ def test_learners_tell_what_they_work_on_and_what_they_can_do(coordinator: Coord
     assert told.datasets == ["MNIST", "digits"]
     assert [info.name for info in coordinator.client.datasets()] == ["MNIST", "digits"]
     strategies = list(coordinator.client.strategies())
-    assert [strategy.name for strategy in strategies] == list(BUILT_IN)
-    for strategy in strategies:
+    *learning, evaluation = strategies
+    assert [strategy.name for strategy in learning] == list(BUILT_IN)
+    assert evaluation.name == "EvaluationStrategy"
+    for strategy in learning:
         assert "generatorDim" in strategy.config_schema["properties"]
     work.complete(Outcome.RELEASED)
     assert coordinator.client.learners()[0].job is None

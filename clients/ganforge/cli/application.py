@@ -31,6 +31,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Learning": {
         "learn": Entry("ganforge.cli.learn:learn", "Submit a learn job and follow it.", "cli"),
+        "evaluate": Entry(
+            "ganforge.cli.evaluate:evaluate", "Say in numbers how good a generator is.", "cli"
+        ),
         "jobs": Entry("ganforge.cli.jobs:jobs", "List, watch and steer learn jobs.", "cli"),
         "recipes": Entry("ganforge.cli.catalog:recipes", "Whole jobs to start from.", "cli"),
         "datasets": Entry("ganforge.cli.catalog:datasets", "What can be learnt from.", "cli"),

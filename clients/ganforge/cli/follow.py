@@ -169,6 +169,8 @@ def follow(client: "Client", job: "Job", *, expect_learner: bool = False) -> "Jo
             _tell_when_alone(client, job, display)
         for event in client.jobs.events(job.id):
             standing.hear(event)
+            if event.type == "quality":
+                display.say(quality_words(event.data))
             if event.type == "state" and (words := state_words(client, job.id, event.data)):
                 display.say(words)
             elif event.type == "collapse":
@@ -254,6 +256,17 @@ def _collapsed(iteration: int, detail: str) -> str:
         f"the generator has collapsed at iteration {iteration:,} ({detail}): stop the job, and "
         "try a smaller learningRate, another strategy or another seed"
     )
+
+
+def quality_words(facts: dict[str, Any]) -> str:
+    """Say how good a version is, beside what real images get."""
+    quality = facts["quality"]
+    words = f"{facts['network']}@{facts['tag']}:{facts['version']}"
+    words += f" at {facts['iteration']:,}: fcd {quality['fcd']:.1f}"
+    words += f" (real {quality['floor']['fcd']:.1f}), coverage {quality['coverage']:.2f}"
+    if quality["classesCovered"] is not None:
+        words += f", {quality['classesCovered']} classes"
+    return words + (", the best so far" if facts["isBest"] else "")
 
 
 def end_words(job: "Job") -> str:

@@ -2,6 +2,7 @@
 
 from ganforge.networks.builtin import BUILTIN
 from ganforge.networks.definition import Module, NetworkDefinition
+from ganforge.networks.evaluation_fit import check_evaluation_fit
 from ganforge.networks.fit import check_gan_fit
 from ganforge.networks.inference import Inference, infer
 from ganforge.networks.places import Place, find_places
@@ -12,6 +13,7 @@ __all__ = [
     "Module",
     "NetworkDefinition",
     "Place",
+    "check_evaluation_fit",
     "check_gan_fit",
     "find_places",
     "infer",

@@ -9,6 +9,7 @@ from pydantic import Field
 from ganforge.digest import PATTERN
 from ganforge.wire.jobs import Name
 from ganforge.wire.model import WireModel
+from ganforge.wire.quality import Quality
 
 SAFETENSORS = "application/vnd.safetensors"
 """The media type of weights."""
@@ -118,6 +119,7 @@ class VersionSummary(WireModel):
     iteration: int | None = Field(description="iterations done when it was taken")
     parent: VersionRef | None = Field(description="the version it was learnt or promoted from")
     losses: Losses
+    quality: Quality | None = Field(None, description="how good it is, when it was evaluated")
     created_at: datetime
     links: VersionLinks
 
@@ -133,6 +135,13 @@ class Version(VersionSummary):
     """An immutable version of a network's weights, with its tensors."""
 
     tensors: list[TensorInfo]
+
+
+class QualityReply(WireModel):
+    """The quality is kept."""
+
+    version: Version
+    is_best: bool = Field(description="whether the tag `best` points at it now")
 
 
 class Promotion(WireModel):

@@ -10,14 +10,18 @@ from sqlalchemy import Connection, select
 
 from ganforge.errors import BadInput, UnknownName
 from ganforge.wire.datasets import DatasetInfo
+from ganforge.wire.evaluation import EVALUATION
 from ganforge.wire.learning import StrategyInfo
 from ganforge.wire.strategies import BUILT_IN as BUILT_IN_STRATEGIES
 from ganforge_chassis.problems import pointer
 from ganforge_coordinator.db.models import learners
 
-BUILT_IN = tuple(
-    StrategyInfo(name=name, summary=told.summary, config_schema=told.config.model_json_schema())
-    for name, told in BUILT_IN_STRATEGIES.items()
+BUILT_IN = (
+    *(
+        StrategyInfo(name=name, summary=told.summary, config_schema=told.config.model_json_schema())
+        for name, told in BUILT_IN_STRATEGIES.items()
+    ),
+    EVALUATION,
 )
 """Known before any learner has come, so that a job can be submitted first."""
 

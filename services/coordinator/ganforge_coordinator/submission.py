@@ -18,11 +18,12 @@ from ganforge.errors import (
 from ganforge.networks import NetworkDefinition, check_gan_fit, find_places
 from ganforge.repository import RepositoryClient
 from ganforge.wire.datasets import DatasetInfo
+from ganforge.wire.evaluation import STRATEGY
 from ganforge.wire.jobs import Desired, JobState, LearnJob
 from ganforge.wire.strategies import BUILT_IN
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import take_turns
-from ganforge_coordinator import catalog, ledger
+from ganforge_coordinator import catalog, evaluation, ledger
 from ganforge_coordinator.db.models import idempotency_keys, jobs
 from ganforge_coordinator.ledger import JobRow
 
@@ -55,7 +56,9 @@ def check(
     known = catalog.datasets(connection)
     if known and job.dataset not in known:
         raise catalog.unknown_dataset(connection, job.dataset, known)
-    if repository is not None:
+    if config["strategy"] == STRATEGY:
+        evaluation.check(job, config, known.get(job.dataset), repository)
+    elif repository is not None:
         definitions = _find_networks(job.networks, config.get("initTag"), repository)
         dataset = known.get(job.dataset)
         sizes = {definition.name: len(definition.modules) for definition in definitions}

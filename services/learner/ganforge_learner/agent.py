@@ -14,11 +14,14 @@ from ganforge.coordinator import CoordinatorClient
 from ganforge.errors import BadInput, NotFound
 from ganforge.repository import RepositoryClient
 from ganforge.wire.datasets import BrokenDataset
-from ganforge.wire.learning import Claim, Registered, Registration
+from ganforge.wire.evaluation import EVALUATION
+from ganforge.wire.learning import Assignment, Claim, Registered, Registration
 from ganforge_learner.attempt import AttemptRun
 from ganforge_learner.dataset_files import readable, survey
 from ganforge_learner.messages import Failed, Ready
 from ganforge_learner.outbox import Over, persist
+from ganforge_learner.quality.assessor import Assessor
+from ganforge_learner.quality.evaluation_run import EvaluationRun, is_evaluation
 from ganforge_learner.settings import LearnerSettings
 from ganforge_learner.trainer_process import TrainerDied, TrainerProcess
 
@@ -48,7 +51,12 @@ class Agent:
         self._repository = RepositoryClient(repository)
         self._stopping = threading.Event()
         self._trainer: TrainerProcess | None = None
-        self._attempt: AttemptRun | None = None
+        self._attempt: AttemptRun | EvaluationRun | None = None
+        self._assessor = Assessor(
+            self._repository,
+            data=settings.data,
+            folder=settings.data / "learner" / settings.name / "judges",
+        )
 
     def run(self) -> None:
         """Work until ``stop``; on SIGTERM and Ctrl-C give the job in hand back and end.
@@ -77,6 +85,7 @@ class Agent:
         finally:
             if self._trainer is not None:
                 self._trainer.kill()
+            self._assessor.close()
 
     def stop(self, signum: int = signal.SIGTERM, frame: FrameType | None = None) -> None:
         """End: at once when idle, else after the iteration in hand and its snapshot."""
@@ -101,14 +110,7 @@ class Agent:
         )
         if assignment is None:
             return
-        self._attempt = AttemptRun(
-            assignment,
-            coordinator=self._coordinator,
-            repository=self._repository,
-            trainer=trainer,
-            scratch=self._settings.data / "learner" / self._settings.name / assignment.attempt_id,
-            heartbeat_seconds=registered.heartbeat_seconds,
-        )
+        self._attempt = self._run_of(assignment, trainer, registered.heartbeat_seconds)
         if self._stopping.is_set():
             self._attempt.drain()
         reusable = self._attempt.run()
@@ -116,6 +118,29 @@ class Agent:
         if not reusable:
             trainer.kill()
             self._trainer = None
+
+    def _run_of(
+        self, assignment: Assignment, trainer: TrainerProcess, heartbeat_seconds: float
+    ) -> AttemptRun | EvaluationRun:
+        scratch = self._settings.data / "learner" / self._settings.name / assignment.attempt_id
+        if is_evaluation(assignment):
+            return EvaluationRun(
+                assignment,
+                coordinator=self._coordinator,
+                repository=self._repository,
+                assessor=self._assessor,
+                scratch=scratch,
+                heartbeat_seconds=heartbeat_seconds,
+            )
+        return AttemptRun(
+            assignment,
+            coordinator=self._coordinator,
+            repository=self._repository,
+            trainer=trainer,
+            assessor=self._assessor,
+            scratch=scratch,
+            heartbeat_seconds=heartbeat_seconds,
+        )
 
     def _warm_trainer(self) -> tuple[TrainerProcess, Ready]:
         """Start a trainer and wait until it has imported everything and found its device.
@@ -168,6 +193,6 @@ class Agent:
                 for name, error in told.items()
                 if isinstance(error, BadInput) and name not in found
             ],
-            strategies=ready.strategies,
+            strategies=[*ready.strategies, EVALUATION],
         )
         return persist(lambda: self._coordinator.register(registration), self._stopping)

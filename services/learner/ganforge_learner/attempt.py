@@ -21,6 +21,7 @@ from ganforge.wire.learning import (
     ProgressPush,
     SnapshotNote,
 )
+from ganforge.wire.quality import Quality, QualityReport
 from ganforge.wire.weights import PNG, SAFETENSORS, NetworkBlobs, Snapshot, SnapshotCommit
 from ganforge_learner.lease_keeper import LeaseKeeper
 from ganforge_learner.messages import (
@@ -37,6 +38,9 @@ from ganforge_learner.messages import (
     Started,
 )
 from ganforge_learner.outbox import Outbox, Over, persist
+from ganforge_learner.quality.assessor import Assessor
+from ganforge_learner.quality.evaluation_run import note_of
+from ganforge_learner.quality.evaluations import Candidate, Evaluations
 from ganforge_learner.trainer_process import TrainerDied, TrainerProcess
 
 logger = logging.getLogger(__name__)
@@ -55,6 +59,7 @@ class AttemptRun:
         coordinator: told of progress.
         repository: given the snapshots.
         trainer: the process that trains; ready.
+        assessor: evaluates versions, when the job asks for it.
         scratch: a folder for files on their way; emptied in the end.
         heartbeat_seconds: the rhythm the coordinator asked for.
     """
@@ -66,6 +71,7 @@ class AttemptRun:
         coordinator: CoordinatorClient,
         repository: RepositoryClient,
         trainer: TrainerProcess,
+        assessor: Assessor,
         scratch: Path,
         heartbeat_seconds: float,
     ) -> None:
@@ -73,6 +79,7 @@ class AttemptRun:
         self._coordinator = coordinator
         self._repository = repository
         self._trainer = trainer
+        self._assessor = assessor
         self._scratch = scratch
         self._over = threading.Event()  # nothing more is trained or sent
         self._lost = threading.Event()  # nor completed: the lease is gone
@@ -92,6 +99,7 @@ class AttemptRun:
         )
         self._progress = Outbox("progress", self._over, self._lose)
         self._snapshots = Outbox("snapshots", self._over, self._lose)
+        self._evaluations: Evaluations | None = None
 
     def run(self) -> bool:
         """Work; tells whether the trainer may train another job."""
@@ -107,6 +115,8 @@ class AttemptRun:
             return False
         finally:
             self._over.set()
+            if self._evaluations is not None:
+                self._evaluations.close()
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def drain(self) -> None:
@@ -120,6 +130,8 @@ class AttemptRun:
             completion = self._until_it_ends()
             self._progress.wait()
             self._snapshots.wait()
+            if self._evaluations is not None and completion.outcome is Outcome.SUCCEEDED:
+                self._evaluations.wait()
             return completion
         except (Over, Conflict):
             if self._refused is None:
@@ -286,9 +298,40 @@ class AttemptRun:
         )
         snapshot = self._repository.commit_snapshot(job.job_id, commit)
         self._note(snapshot)
+        self._evaluate(taken, snapshot)
         for path in (*taken.weights.values(), *taken.samples.values(), taken.state):
             path.unlink(missing_ok=True)
         self._trainer.tell(SnapshotPushed())
+
+    def _evaluate(self, taken: SnapshotTaken, snapshot: Snapshot) -> None:
+        """Have the generator evaluated when it is due: its moving average where it has one."""
+        interval = self._assignment.config.get("evalInterval")
+        if interval is None or taken.iteration == 0 or taken.iteration % int(interval):
+            return
+        drawing = [name for name in self._assignment.networks if name in taken.samples]
+        for network in drawing:
+            average = average_of(network)
+            name = average if average in taken.samples else network
+            if self._evaluations is None:
+                self._evaluations = Evaluations(
+                    self._assessor,
+                    self._assignment.dataset,
+                    folder=self._scratch,
+                    over=self._over,
+                    keep=self._keep_quality,
+                )
+            version = snapshot.networks[name].version
+            definition = self._definition(name)
+            self._evaluations.offer(taken.iteration, definition, version, taken.weights[name])
+
+    def _keep_quality(self, candidate: Candidate, quality: Quality) -> None:
+        """Keep a version's quality with it, let it be the best when it is, and tell of it."""
+        job = self._assignment
+        place = (candidate.definition.name, job.tag, candidate.version)
+        report = QualityReport(quality=quality, promote=True)
+        reply = persist(lambda: self._repository.put_quality(*place, report), self._over)
+        note = note_of(candidate.iteration, place, reply.is_best, quality, rank=job.rank)
+        persist(lambda: self._coordinator.note_quality(job.attempt_id, note), self._over)
 
     def _put(self, path: Path, media_type: str) -> str:
         name = digest.of_file(path)

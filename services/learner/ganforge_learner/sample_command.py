@@ -10,7 +10,7 @@ import torch
 from ganforge.cli.connection import json_option, with_client
 from ganforge.cli.output import say, show_json
 from ganforge.cli.reference import Reference, ReferenceType
-from ganforge.errors import BadInput, NotFound
+from ganforge.errors import BadInput
 from ganforge.networks import NetworkDefinition
 from ganforge.networks.definition import Sigmoid
 from ganforge_learner import samples
@@ -43,7 +43,7 @@ def sample(
 
     Without a tag it is the one that got a version last.
     """
-    tag = what.tag or _newest_tag(client, what.network)
+    tag = what.tag or client.weights.newest_tag(what.network)
     version = client.weights.version(what.network, tag=tag, version=what.version)
     definition = NetworkDefinition.model_validate(client.networks.get(what.network).definition)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -54,15 +54,6 @@ def sample(
     say(f"{count} samples of {what.network}@{tag}:{version.version}")
     click.echo(out)
     return None
-
-
-def _newest_tag(client: "Client", network: str) -> str:
-    """Find the tag that got a version last."""
-    client.networks.get(network)  # a misspelt name is told as one
-    tags = list(client.weights.tags(network))
-    if not tags:
-        raise NotFound(f"{network} has no weights yet: train it first (ganforge learn)")
-    return max(tags, key=lambda tag: tag.updated_at).tag
 
 
 def _draw(

@@ -14,6 +14,7 @@ PURPOSES = (
     "grid",
     "augmentation",
     "interpolation",
+    "evaluation",
 )
 """Each names a stream by its place, so that new ones come last."""
 

@@ -170,7 +170,7 @@ class Training:
                 steering.wait_while_held()
             if self.iteration % LOOK_INTERVAL == 0:
                 self._look_for_collapse()
-            if self.iteration % store_interval == 0:
+            if self.iteration % store_interval == 0 or self._is_to_be_evaluated():
                 self._snapshot(steering)
                 stored = self.iteration
         if stored != self.iteration:
@@ -184,6 +184,11 @@ class Training:
     def _is_watched(self) -> bool:
         """Whether the point just gathered may end the job, and so cannot wait to be read."""
         return self._plateau.is_watched and (self.iteration - 1) % self._trace_interval == 0
+
+    def _is_to_be_evaluated(self) -> bool:
+        """Tell whether this iteration's generator is evaluated, for which it has to be stored."""
+        interval = self._job.config.get("evalInterval")
+        return interval is not None and self.iteration % int(interval) == 0
 
     def _tell_points(self) -> None:
         for points in self._points.drain(self._meter.lap(self.iteration)):

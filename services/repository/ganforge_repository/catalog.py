@@ -154,7 +154,7 @@ def promote(connection: Connection, network: str, tag: str, promotion: Promotion
         is_same = (latest.parent_tag, latest.parent_version) == (source.tag, source.version)
         if is_same and latest.source == Source.PROMOTE:
             return as_version(latest)
-    kept = ("digest", "samples", "job", "epoch", "iteration", "losses")
+    kept = ("digest", "samples", "job", "epoch", "iteration", "losses", "quality")
     columns = {name: getattr(row, name) for name in kept}
     parent = {"parent_tag": source.tag, "parent_version": source.version}
     number = append(connection, network, tag, source=Source.PROMOTE, **columns, **parent)
@@ -229,7 +229,7 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
     if row.parent_tag is not None:
         parent = VersionRef(tag=row.parent_tag, version=row.parent_version)
     same = ("network", "tag", "version", "digest", "size_bytes", "nonfinite_count")
-    learnt = ("job", "epoch", "iteration", "losses")
+    learnt = ("job", "epoch", "iteration", "losses", "quality")
     return {
         **{name: getattr(row, name) for name in same + learnt},
         "source": Source(row.source),

@@ -20,8 +20,9 @@ from ganforge.wire.learning import (
     Registration,
     SnapshotNote,
 )
+from ganforge.wire.quality import QualityNote
 from ganforge_chassis.problems import RESPONSES
-from ganforge_coordinator import catalog, dispatch, progress, signals, views
+from ganforge_coordinator import catalog, dispatch, progress, quality, signals, views
 from ganforge_coordinator.api.deps import (
     LEARNER,
     READER,
@@ -167,6 +168,19 @@ def note_collapse(attempt_id: AttemptId, note: CollapseNote, parts: Parts) -> No
     """Note that the generator has collapsed; saying it again changes nothing."""
     with parts.database.write() as connection:
         job_id = dispatch.note_collapse(connection, attempt_id, note)
+    parts.signals.notify(signals.of_job(job_id))
+
+
+@router.post(
+    "/attempts/{attempt_id}/quality",
+    status_code=204,
+    operation_id="noteQuality",
+    dependencies=[LEARNER],
+)
+def note_quality(attempt_id: AttemptId, note: QualityNote, parts: Parts) -> None:
+    """Note that a version was evaluated; saying it again changes nothing."""
+    with parts.database.write() as connection:
+        job_id = quality.note(connection, attempt_id, note)
     parts.signals.notify(signals.of_job(job_id))
 
 

@@ -11,9 +11,10 @@ from fastapi.responses import StreamingResponse
 from ganforge import recipes
 from ganforge.errors import BadInput
 from ganforge.wire.jobs import Job, JobAction, JobPage, JobState, LearnJob, ProgressSeries
+from ganforge.wire.quality import QualityNote
 from ganforge_chassis.conditional import is_named
 from ganforge_chassis.problems import RESPONSES
-from ganforge_coordinator import columns, ledger, progress, signals, submission, views
+from ganforge_coordinator import columns, ledger, progress, quality, signals, submission, views
 from ganforge_coordinator.api.deps import READER, SUBMITTER, JobId, Parts
 from ganforge_coordinator.job import Trigger
 
@@ -108,6 +109,14 @@ def read_progress(
         ledger.find(connection, job_id)
         points = progress.read(connection, job_id, first=first, last=last)
     return progress.as_series(columns.downsample(points, max_points), len(points))
+
+
+@router.get("/{job_id}/quality", operation_id="getQuality", dependencies=[READER])
+def read_quality(job_id: JobId, parts: Parts) -> list[QualityNote]:
+    """List the versions of a job that were evaluated, in the order they were."""
+    with parts.database.read() as connection:
+        ledger.find(connection, job_id)
+        return quality.told(connection, job_id)
 
 
 @router.get(

@@ -11,9 +11,10 @@ from fastapi.responses import RedirectResponse
 from ganforge.errors import NotAllowed
 from ganforge.wire.jobs import Job, JobAction, JobState
 from ganforge_chassis.tokens import Role, require
-from ganforge_coordinator import columns, gallery, ledger, progress, views
+from ganforge_coordinator import columns, gallery, ledger, progress, quality, views
 from ganforge_coordinator.api import jobs as jobs_api
 from ganforge_coordinator.api.deps import SUBMITTER, Parts, Service
+from ganforge_coordinator.web import quality_chart
 from ganforge_coordinator.web.origin import is_ours
 from ganforge_coordinator.web.page import PageRoute, render
 
@@ -23,6 +24,7 @@ JOBS_SHOWN = 50
 LEARNERS_SHOWN = 12
 TILES_SHOWN = 120
 POINTS_IN_TABLE = 24
+NOTES_SHOWN = 12
 
 FIRST_COMMANDS = {
     "mnist": "ganforge learn Generator,Discriminator MNIST strategy=GANLearningStrategy "
@@ -106,6 +108,7 @@ def job(
         row = ledger.find(connection, job_id)
         told = views.job(connection, row, parts.settings.repository_public_url)
         frames = [] if live else gallery.frames(connection, row)
+        notes = quality.told(connection, job_id)
         waits = told.state is JobState.QUEUED
         learners = views.all_learners(connection) if waits else []
     chosen = next((frame for frame in frames if frame.version == version), None)
@@ -121,6 +124,9 @@ def job(
         chosen=chosen or (frames[-1] if frames else None),
         live=live,
         table=None if live else _table(parts, job_id),
+        notes=notes[-NOTES_SHOWN:],
+        best=quality.best(notes),
+        figures=quality_chart.draw(notes),
         has_learner=any(learner.is_alive for learner in learners),
         commands=_commands(told, str(request.base_url).rstrip("/")),
     )

@@ -54,6 +54,7 @@ def _environment() -> Environment:
     )
     made.filters.update(
         number=words.number,
+        figure=words.figure,
         rate=words.rate,
         duration=words.duration,
         failure=words.failure,

@@ -124,6 +124,28 @@ def failure(error: JobError) -> str:
     return f"{title}{where}: {error.detail}"
 
 
+FIGURES = {
+    "fcd": "distance",
+    "classes_covered": "classes",
+    "class_kl": "class KL",
+    "classifier_score": "score",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "near_copies": "near-copies",
+}
+
+
+def figure(value: float | int | None) -> str:
+    """Say a figure of quality with as many digits as it is worth."""
+    if value is None:
+        return DASH
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:,.1f}" if value >= 20 else f"{value:.2f}"
+
+
 def number(value: float | None) -> str:
     """Say a loss or a rate with four significant digits."""
     if value is None:

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from ganforge.digest import PATTERN
+from ganforge.errors import NotAllowed
+from ganforge.wire.quality import JUDGE
 from ganforge_chassis.database import Database
 from ganforge_chassis.tokens import Role, require
 from ganforge_repository.blob_store import BlobStore
@@ -12,6 +14,17 @@ from ganforge_repository.blob_store import BlobStore
 reads = Depends(require(Role.READ))
 submits = Depends(require(Role.SUBMIT))
 learns = Depends(require(Role.LEARNER))
+
+
+async def _may_define(request: Request, role: Annotated[Role, Depends(require(Role.READ))]) -> None:
+    """Let people define networks and bring weights, and learners those of judges alone."""
+    is_judge = str(request.path_params["network"]).startswith(JUDGE)
+    wanted = {Role.SUBMIT, Role.LEARNER} if is_judge else {Role.SUBMIT}
+    if not wanted & role.reach:
+        raise NotAllowed(f"this needs the role {Role.SUBMIT}; the token has {role}")
+
+
+defines = Depends(_may_define)
 
 
 async def _database(request: Request) -> Database:

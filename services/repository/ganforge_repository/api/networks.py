@@ -11,7 +11,7 @@ from ganforge.wire.weights import NetworkPage, NetworkSummary
 from ganforge_chassis import problems
 from ganforge_chassis.conditional import is_named, is_strongly_named
 from ganforge_repository import networks
-from ganforge_repository.api.deps import Db, NetworkName, reads, submits
+from ganforge_repository.api.deps import Db, NetworkName, defines, reads
 from ganforge_repository.api.paging import PageSize, PageToken, key_of, page
 
 router = APIRouter(tags=["networks"], responses=problems.RESPONSES)
@@ -47,7 +47,7 @@ def get_network(request: Request, database: Db, network: NetworkName) -> Respons
 @router.put(
     "/v1/networks/{network}",
     operation_id="putNetwork",
-    dependencies=[submits],
+    dependencies=[defines],
     response_model=NetworkSummary,
 )
 def put_network(

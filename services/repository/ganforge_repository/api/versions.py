@@ -6,10 +6,19 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 
 from ganforge.errors import NotFound
-from ganforge.wire.weights import LATEST, PNG, SAFETENSORS, Diff, Version, VersionPage
+from ganforge.wire.quality import QualityReport
+from ganforge.wire.weights import (
+    LATEST,
+    PNG,
+    SAFETENSORS,
+    Diff,
+    QualityReply,
+    Version,
+    VersionPage,
+)
 from ganforge_chassis import problems
 from ganforge_chassis.database import Database
-from ganforge_repository import blobs, catalog, difference, networks
+from ganforge_repository import blobs, catalog, difference, networks, quality
 from ganforge_repository.api import streams
 from ganforge_repository.api.deps import (
     Db,
@@ -18,8 +27,9 @@ from ganforge_repository.api.deps import (
     Store,
     TagName,
     VersionNumber,
+    defines,
+    learns,
     reads,
-    submits,
 )
 from ganforge_repository.api.paging import PageSize, PageToken, key_of, page
 from ganforge_repository.blob_store import BlobStore
@@ -61,7 +71,7 @@ def list_versions(
 @router.post(
     "",
     operation_id="pushVersion",
-    dependencies=[submits],
+    dependencies=[defines],
     status_code=201,
     response_model=Version,
     openapi_extra={"requestBody": {"required": True, "content": {SAFETENSORS: {}}}},
@@ -173,6 +183,19 @@ def get_samples(
         media_type=PNG,
         headers={"Cache-Control": caching},
     )
+
+
+@router.put("/{version}/quality", operation_id="putQuality", dependencies=[learns])
+def put_quality(
+    database: Db,
+    network: NetworkName,
+    tag: TagName,
+    version: VersionNumber,
+    report: QualityReport,
+) -> QualityReply:
+    """Keep the quality of a version; `promote` points the tag `best` at it when it is the best."""
+    with database.write() as connection:
+        return quality.keep(connection, network, tag, version, report)
 
 
 @router.get("/{a}/diff/{b}", operation_id="diffVersions", dependencies=[reads])

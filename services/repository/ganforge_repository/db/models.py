@@ -128,6 +128,7 @@ versions = Table(
     Column("parent_tag", NAME),
     Column("parent_version", Integer),
     Column("losses", JSON, nullable=False),
+    Column("quality", JSON(none_as_null=True)),
     Column("idempotency_key", String(255)),
     Column("created_at", BigInteger, nullable=False),
     ForeignKeyConstraint(["network", "tag"], ["tags.network", "tags.tag"]),
@@ -136,4 +137,4 @@ versions = Table(
     Index(None, "samples"),
     Index(None, "snapshot_id"),
 )
-"""Immutable versions."""
+"""Immutable versions; only ``quality`` is told afterwards."""

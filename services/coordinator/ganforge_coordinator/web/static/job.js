@@ -59,6 +59,10 @@ function follow() {
     byId("news").textContent = `The generator has collapsed: ${take(event).detail}`;
     renew();
   });
+  source.addEventListener("quality", (event) => {
+    take(event);
+    renew();
+  });
   source.addEventListener("state", (event) => {
     const { resumeIteration, state } = take(event);
     if (resumeIteration !== undefined) points.rewind(resumeIteration);
