@@ -18,6 +18,13 @@ settings.load_profile("any machine")
 TOKEN = "gf_test_admin_token_0123456789"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options."""
+    parser.addoption(
+        "--kills", type=int, default=1, help="kills for each job of e2e's exact resume"
+    )
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     with postgres.running() as server:

@@ -33,3 +33,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     with running(folder, environment={"PYTHONPATH": path}) as system:
         system.until_a_learner_is_there()
         yield system
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """How many times each strategy's job is killed: ``--kills``."""
+    return int(request.config.getoption("--kills"))
