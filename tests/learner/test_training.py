@@ -1,6 +1,7 @@
 """One job in training, in this very process: what it keeps, and what it goes on from."""
 
 import copy
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from ganforge.networks import BUILTIN, NetworkDefinition
 from ganforge.wire.learning import EarlyEnd
 from ganforge.wire.strategies import GANConfig
 from ganforge_learner import registry
-from ganforge_learner.collapse_alarm import CollapseAlarm
 from ganforge_learner.messages import (
     Begin,
     Collapsed,
@@ -57,6 +57,7 @@ class Averaging(GANLearningStrategy):
 @pytest.fixture(autouse=True)
 def averaging(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.BUILT_IN, "Averaging", Averaging)
+    monkeypatch.setitem(registry.BUILT_IN, "Collapsing", Collapsing)
 
 
 class Free:
@@ -86,12 +87,9 @@ def begin(
     return Begin("a-job", definitions, "digits", config, scratch, weights or {}, state, retries)
 
 
-def train(job: Begin, *, alarm: CollapseAlarm | None = None) -> list[FromTrainer]:
+def train(job: Begin) -> list[FromTrainer]:
     said: list[FromTrainer] = []
-    options: dict[str, Any] = {} if alarm is None else {"alarm": alarm}
-    training = Training(
-        job, device=torch.device("cpu"), data=job.scratch, tell=said.append, **options
-    )
+    training = Training(job, device=torch.device("cpu"), data=job.scratch, tell=said.append)
     said.append(training.run(Free()))
     return said
 
@@ -219,43 +217,63 @@ def test_a_job_ends_where_its_loss_falls_no_further(tmp_path: Path) -> None:
     assert never[-1] == Finished(8, reached_target=True)
 
 
-class Alarmed:
-    """Finds every generator collapsed from an iteration on."""
+class Collapsing(GANLearningStrategy):
+    """A GAN whose generator makes real digits, and from iteration 600 on one digit only."""
 
-    def __init__(self, iteration: int) -> None:
-        self._iteration = iteration
+    def setup(self, config: Mapping[str, Any], dataset: Any, *networks: nn.Module) -> None:
+        super().setup(config, dataset, *networks)
+        self._digits = dataset.inputs
+        self._is_well = True
 
-    def look(self, samples: torch.Tensor, iteration: int) -> str | None:
-        assert samples.shape == (64, 1, 8, 8)
-        return "all samples are alike" if iteration >= self._iteration else None
+    def process_iteration(self, i: int) -> LearnProgress:
+        self._is_well = i < 600
+        return LearnProgress(i, 0.0)
+
+    def draw_samples(self, latents: torch.Tensor, network: nn.Module | None = None) -> torch.Tensor:
+        shown = torch.arange(len(latents)) if self._is_well else torch.zeros(len(latents)).long()
+        samples: torch.Tensor = self._digits[shown]
+        return samples
 
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_collapse_is_told_once_and_ends_the_job_where_it_shall(
     tmp_path: Path, ends: bool
 ) -> None:
-    said = train(
-        begin(tmp_path, maxIterations=400, stopOnCollapse=ends, storeInterval=1000),
-        alarm=Alarmed(200),
-    )
-    told = [message for message in said if isinstance(message, Collapsed)]
-    assert told == [Collapsed(200, "all samples are alike")]
+    keys: dict[str, Any] = {
+        "strategy": "Collapsing",
+        "stopOnCollapse": ends,
+        "storeInterval": 10_000,
+    }
+    said = train(begin(tmp_path, maxIterations=1200, **keys))
+    (told,) = [message for message in said if isinstance(message, Collapsed)]
+    assert told.iteration == 900  # the third look in a row that finds it so
+    assert re.fullmatch(r"its samples are \d+% as diverse as the dataset's", told.detail)
     if ends:
-        assert said[-1] == Finished(200, reached_target=False, ending=EarlyEnd.COLLAPSED)
-        assert snapshots(said)[-1].iteration == 200
+        assert said[-1] == Finished(900, reached_target=False, ending=EarlyEnd.COLLAPSED)
+        assert snapshots(said)[-1].iteration == 900
     else:
-        assert said[-1] == Finished(400, reached_target=True)
+        assert said[-1] == Finished(1200, reached_target=True)
+
+
+def test_an_alarm_goes_on_where_it_was_and_rings_no_second_time(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"strategy": "Collapsing", "storeInterval": 100}
+    for stop, told_after in ((750, [900]), (950, [])):
+        half = snapshots(train(begin(tmp_path / f"{stop}", maxIterations=stop, **keys)))[-1]
+        on = begin(
+            tmp_path / f"{stop}-on",
+            weights=half.weights,
+            state=half.state,
+            maxIterations=1200,
+            **keys,
+        )
+        told = [message.iteration for message in train(on) if isinstance(message, Collapsed)]
+        assert told == told_after
 
 
 def test_a_loss_that_is_not_finite_is_told_with_its_iteration(tmp_path: Path) -> None:
     with pytest.raises(Diverged) as caught:
         train(begin(tmp_path, learningRate=1e30))
     assert caught.value.members["iteration"] < 8
-
-
-def test_without_an_alarm_a_job_cannot_wait_for_it(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no collapse alarm"):
-        train(begin(tmp_path, stopOnCollapse=True))
 
 
 def test_a_whole_network_can_be_fixed(tmp_path: Path) -> None:

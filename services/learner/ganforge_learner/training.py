@@ -13,7 +13,7 @@ from ganforge.networks import find_places
 from ganforge.wire.averages import average_of
 from ganforge.wire.learning import EarlyEnd
 from ganforge_learner import registry, samples, snapshot_files, streams
-from ganforge_learner.collapse_alarm import LOOK_INTERVAL, CollapseAlarm
+from ganforge_learner.collapse_alarm import FAKES, LOOK_INTERVAL, CollapseAlarm
 from ganforge_learner.datasets import load_dataset
 from ganforge_learner.messages import (
     Begin,
@@ -54,7 +54,6 @@ class Training:
         data: the data folder.
         tell: takes what the agent is to know.
         dataset_bytes: what the dataset may take of the device's memory.
-        alarm: looks at samples now and then; nobody does when not given.
 
     Raises:
         BadInput: the job cannot be trained; the words say why.
@@ -68,7 +67,6 @@ class Training:
         data: Path,
         tell: Callable[[FromTrainer], None],
         dataset_bytes: int | None = None,
-        alarm: CollapseAlarm | None = None,
     ) -> None:
         self._job = job
         self._tell = tell
@@ -92,9 +90,8 @@ class Training:
         self._value_range = dataset.value_range
         self._retries = 0
         self._plateau = self._watch_loss(())
-        self._alarm = alarm
-        if alarm is None and job.config.get("stopOnCollapse"):
-            raise BadInput("stopOnCollapse: this learner has no collapse alarm: leave it out")
+        self._alarm = CollapseAlarm(dataset)
+        self._alarm_latents = self._strategy.grid_latents(FAKES, seed)
         self._is_collapsed = False
         self._ending: EarlyEnd | None = None
         if job.state is not None:
@@ -114,8 +111,10 @@ class Training:
         """Go on from what ``_state`` gave."""
         self.iteration = int(state["iteration"])
         self._strategy.load_state_dict(state["strategy"])
-        self._retries = int(state.get("retries", 0))
-        self._plateau = self._watch_loss(state.get("losses", ()))
+        self._retries = int(state["retries"])
+        self._plateau = self._watch_loss(state["losses"])
+        self._alarm.load_state_dict(state["alarm"])
+        self._is_collapsed = bool(state["collapsed"])
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -123,6 +122,8 @@ class Training:
             "strategy": self._strategy.state_dict(),
             "retries": self._retries,
             "losses": self._plateau.seen,
+            "alarm": self._alarm.state_dict(),
+            "collapsed": self._is_collapsed,
         }
 
     def _draw_anew(self) -> None:
@@ -199,9 +200,7 @@ class Training:
 
     def _look_for_collapse(self) -> None:
         """Have the alarm look at samples; tell once of each collapse."""
-        if self._alarm is None:
-            return
-        detail = self._alarm.look(self._strategy.draw_samples(self._latents), self.iteration)
+        detail = self._alarm.look(self._strategy.draw_samples(self._alarm_latents))
         if detail is not None and not self._is_collapsed:
             self._tell_points()
             self._tell(Collapsed(self.iteration, detail))
