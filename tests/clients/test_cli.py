@@ -16,7 +16,7 @@ from ganforge.cli.application import COMMANDS
 from ganforge.networks import BUILTIN
 from ganforge.wire.learning import CollapseNote, Completion, EarlyEnd, Outcome
 from ganforge_learner.networks import load_generator
-from ganforge_learner.samples import draw_grid
+from ganforge_learner.samples import columns_for, draw_grid
 from ganforge_local.server import LocalServer
 from tests.clients.conftest import CommandLine, Ran
 from tests.local.serving import PlayedLearner
@@ -283,7 +283,8 @@ def test_a_conditional_generators_grid_has_its_classes_in_turn(
     assert told.code == 0
     latents = torch.randn(12, 10, generator=torch.Generator().manual_seed(3))
     images = load_generator(file, definition)(latents, torch.tensor([*range(10), 0, 1]))
-    assert (tmp_path / "grid.png").read_bytes() == draw_grid(images, (-1.0, 1.0))
+    grid = draw_grid(images, (-1.0, 1.0), columns=columns_for(10))
+    assert (tmp_path / "grid.png").read_bytes() == grid
 
 
 def test_learn_follows_the_job_and_prints_its_weights(

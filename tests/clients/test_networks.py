@@ -223,6 +223,7 @@ def test_every_built_in_judge_takes_what_its_generator_makes(network: NetworkDef
         network,
         config(generator_dim=generator.input[0], conditional=network.classes > 0),
         sample_shape=network.input,
+        classes=10,
     )
 
 
@@ -298,6 +299,7 @@ def fit(**changes: Any) -> None:
         "discriminator": NAMED["Discriminator"],
         "config": GANConfig(),
         "sample_shape": (1, 28, 28),
+        "classes": 10,
         **changes,
     }
     check_gan_fit(
@@ -305,7 +307,17 @@ def fit(**changes: Any) -> None:
         values["discriminator"],
         values["config"],
         sample_shape=values["sample_shape"],
+        classes=values["classes"],
     )
+
+
+def by_class(classes: int) -> NetworkDefinition:
+    modules: Modules = [
+        {"type": "EmbedClass", "features": 4},
+        {"type": "Linear", "out": 784},
+        {"type": "Unflatten", "shape": [1, 28, 28]},
+    ]
+    return definition(modules, [10], "ByClass").model_copy(update={"classes": classes})
 
 
 FLAT: Modules = [{"type": "Flatten"}, {"type": "Linear", "out": 1}]
@@ -347,6 +359,16 @@ FLAT: Modules = [{"type": "Flatten"}, {"type": "Linear", "out": 1}]
                 "discriminator": definition([*FLAT, {"type": "BatchNorm"}], [1, 28, 28], "Critic"),
             },
             "Critic has BatchNorm, which the gradient penalty cannot see through",
+        ),
+        (
+            {"config": GANConfig(conditional=True), "classes": None},
+            "conditional: the dataset has no classes; leave it out",
+        ),
+        ({"config": GANConfig(conditional=True)}, "Generator takes no classes: take a conditional"),
+        ({"generator": by_class(10)}, "ByClass takes classes: set conditional=true"),
+        (
+            {"generator": by_class(9), "config": GANConfig(conditional=True)},
+            "ByClass knows 9 classes but the dataset has 10: take a network of that many classes",
         ),
         (
             {"generator": NAMED["Discriminator"], "discriminator": NAMED["Generator"]},

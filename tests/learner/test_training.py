@@ -1,6 +1,5 @@
 """One job in training, in this very process: what it keeps, and what it goes on from."""
 
-import copy
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,29 +33,8 @@ PAIR = [
 ]
 
 
-class Averaging(GANLearningStrategy):
-    """A GAN that keeps a running average of its generator, by half."""
-
-    def setup(self, config: Mapping[str, Any], dataset: Any, *networks: nn.Module) -> None:
-        super().setup(config, dataset, *networks)
-        self._average = copy.deepcopy(networks[0]).requires_grad_(False)
-
-    @property
-    def averages(self) -> Mapping[int, nn.Module]:
-        return {0: self._average}
-
-    def process_iteration(self, i: int) -> LearnProgress:
-        progress = super().process_iteration(i)
-        with torch.no_grad():
-            pairs = zip(self._average.parameters(), self.generator.parameters(), strict=True)
-            for mean, weight in pairs:
-                mean.lerp_(weight, 0.5)
-        return progress
-
-
 @pytest.fixture(autouse=True)
-def averaging(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.BUILT_IN, "Averaging", Averaging)
+def collapsing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.BUILT_IN, "Collapsing", Collapsing)
 
 
@@ -99,7 +77,7 @@ def snapshots(said: list[FromTrainer]) -> list[SnapshotTaken]:
 
 
 def test_a_moving_average_is_a_network_of_its_own_with_a_grid_of_its_own(tmp_path: Path) -> None:
-    said = train(begin(tmp_path, strategy="Averaging", learningRate=0.1))
+    said = train(begin(tmp_path, ema=0.9, learningRate=0.1))
     assert isinstance(said[-1], Finished)
     first, last = snapshots(said)
     for taken in (first, last):
@@ -124,7 +102,7 @@ def test_a_job_without_an_average_stores_its_networks_alone(tmp_path: Path) -> N
 
 
 def test_a_resumed_job_ends_with_the_same_average(tmp_path: Path) -> None:
-    keys: dict[str, Any] = {"strategy": "Averaging", "learningRate": 0.1}
+    keys: dict[str, Any] = {"ema": 0.9, "learningRate": 0.1}
     whole = snapshots(train(begin(tmp_path / "whole", **keys)))[-1]
     half = snapshots(train(begin(tmp_path / "half", **{**keys, "maxIterations": 4})))[-1]
     going_on = begin(tmp_path / "rest", weights=half.weights, state=half.state, **keys)
@@ -137,7 +115,7 @@ def test_a_resumed_job_ends_with_the_same_average(tmp_path: Path) -> None:
 def test_a_job_from_other_weights_takes_their_average_or_begins_a_copy(
     tmp_path: Path, has_average: bool
 ) -> None:
-    keys: dict[str, Any] = {"strategy": "Averaging", "learningRate": 0.1}
+    keys: dict[str, Any] = {"ema": 0.9, "learningRate": 0.1}
     other = snapshots(train(begin(tmp_path / "other", **keys)))[-1].weights
     given = dict(other) if has_average else {each.name: other[each.name] for each in PAIR}
     first = snapshots(train(begin(tmp_path / "job", weights=given, **keys)))[0]
@@ -149,7 +127,7 @@ def test_a_job_from_other_weights_takes_their_average_or_begins_a_copy(
 def test_an_average_cannot_share_the_name_of_one_of_the_jobs_networks(tmp_path: Path) -> None:
     definitions = [PAIR[0], PAIR[1].model_copy(update={"name": "DigitsGenerator-ema"})]
     with pytest.raises(BadInput, match="DigitsGenerator-ema is the name of a moving average"):
-        train(begin(tmp_path, strategy="Averaging", definitions=definitions))
+        train(begin(tmp_path, ema=0.9, definitions=definitions))
 
 
 def contents(taken: SnapshotTaken) -> dict[str, bytes]:

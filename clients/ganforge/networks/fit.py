@@ -2,7 +2,6 @@
 
 from ganforge.errors import NetworkMisfit
 from ganforge.networks.definition import (
-    BatchNorm,
     Flatten,
     Module,
     NetworkDefinition,
@@ -19,6 +18,7 @@ def check_gan_fit(
     config: AdversarialConfig,
     *,
     sample_shape: tuple[int, ...],
+    classes: int | None,
 ) -> None:
     """Check what training a generator against a discriminator asks of both.
 
@@ -27,6 +27,7 @@ def check_gan_fit(
         discriminator: gives one number for a sample, of the kind the strategy's loss takes.
         config: the strategy's keys.
         sample_shape: the shape of the dataset's samples.
+        classes: how many classes the dataset has; None when it has none.
 
     Raises:
         NetworkMisfit: something does not fit; the words say what to change.
@@ -54,11 +55,35 @@ def check_gan_fit(
             f"{discriminator.name} takes samples of {_say(discriminator.input)} but the "
             f"dataset's are {wanted}: take a discriminator of that shape, or another dataset"
         )
+    _check_classes(generator, classes, conditional=config.conditional)
+    _check_classes(discriminator, classes, conditional=config.conditional)
     _check_ending(discriminator, config.ending)
-    if config.penalises_gradients and any(isinstance(m, BatchNorm) for m in discriminator.modules):
+    types = {step.type for step in infer(discriminator).steps}
+    if config.penalises_gradients and types & _BATCH_NORMS:
         raise NetworkMisfit(
             f"{discriminator.name} has BatchNorm, which the gradient penalty cannot see through: "
             "take a discriminator without, or with LayerNorm"
+        )
+
+
+_BATCH_NORMS = {"BatchNorm", "ConditionalBatchNorm"}
+
+
+def _check_classes(network: NetworkDefinition, classes: int | None, *, conditional: bool) -> None:
+    if network.classes and not conditional:
+        raise NetworkMisfit(f"{network.name} takes classes: set conditional=true")
+    if not conditional:
+        return
+    if not classes:
+        raise NetworkMisfit("conditional: the dataset has no classes; leave it out")
+    if not network.classes:
+        raise NetworkMisfit(
+            f"{network.name} takes no classes: take a conditional network, or leave conditional out"
+        )
+    if network.classes < classes:
+        raise NetworkMisfit(
+            f"{network.name} knows {network.classes} classes but the dataset has {classes}: "
+            "take a network of that many classes"
         )
 
 

@@ -110,7 +110,13 @@ def _check_fit(
         )
     generator, discriminator = definitions
     keys = BUILT_IN[config["strategy"]].config.model_validate(config)
-    check_gan_fit(generator, discriminator, keys, sample_shape=dataset.input_shape)
+    check_gan_fit(
+        generator,
+        discriminator,
+        keys,
+        sample_shape=dataset.input_shape,
+        classes=dataset.classes,
+    )
 
 
 def canonical(job: LearnJob) -> bytes:

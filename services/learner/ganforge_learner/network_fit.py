@@ -1,6 +1,7 @@
 """Whether networks fit each other and a job: told in words, by passing two samples through."""
 
 from collections.abc import Iterable
+from inspect import Parameter, signature
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,11 @@ _NO_PROBABILITY = (nn.Linear, nn.Conv2d, nn.Tanh, nn.ReLU, nn.LeakyReLU)
 
 @torch.no_grad()
 def try_generator(
-    generator: nn.Module, latents_NZ: Tensor, *, sample_shape: tuple[int, ...]
+    generator: nn.Module,
+    latents_NZ: Tensor,
+    classes_N: Tensor | None,
+    *,
+    sample_shape: tuple[int, ...],
 ) -> Tensor:
     """Make samples, and see that they are of the dataset's shape.
 
@@ -24,7 +29,9 @@ def try_generator(
     dim = latents_NZ.shape[1]
     try:
         with in_use(generator):
-            made: Tensor = generator(latents_NZ)
+            made: Tensor = _passed(generator, latents_NZ, classes_N)
+    except IndexError as error:
+        raise _too_few_classes("generator", classes_N) from error
     except (RuntimeError, ValueError) as error:
         raise NetworkMisfit(
             f"the generator does not take {dim} latents, as generatorDim says: {error}"
@@ -38,7 +45,9 @@ def try_generator(
 
 
 @torch.no_grad()
-def try_discriminator(discriminator: nn.Module, samples: Tensor, *, ending: Ending) -> None:
+def try_discriminator(
+    discriminator: nn.Module, samples: Tensor, classes_N: Tensor | None, *, ending: Ending
+) -> None:
     """Judge samples, and see that it gives one number for each, of the kind the loss takes.
 
     Raises:
@@ -46,7 +55,9 @@ def try_discriminator(discriminator: nn.Module, samples: Tensor, *, ending: Endi
     """
     try:
         with in_use(discriminator):
-            judged: Tensor = discriminator(samples)
+            judged: Tensor = _passed(discriminator, samples, classes_N)
+    except IndexError as error:
+        raise _too_few_classes("discriminator", classes_N) from error
     except (RuntimeError, ValueError) as error:
         raise NetworkMisfit(
             f"the discriminator does not take samples of {_say(samples.shape[1:])}: {error}"
@@ -61,6 +72,44 @@ def try_discriminator(discriminator: nn.Module, samples: Tensor, *, ending: Endi
         raise NetworkMisfit(
             f"the discriminator ends in {type(last).__name__}: it must give one {ending.in_words}"
         )
+
+
+def check_takes_classes(name: str, network: nn.Module, *, conditional: bool) -> None:
+    """See that a network takes classes beside samples if it is to be given them, and only then.
+
+    Raises:
+        NetworkMisfit: it does not.
+    """
+    if takes_classes(network) and not conditional:
+        raise NetworkMisfit(f"the {name} takes classes: set conditional=true")
+    if conditional and not takes_classes(network):
+        raise NetworkMisfit(
+            f"the {name} takes no classes: take a conditional one, or leave conditional out"
+        )
+
+
+def takes_classes(network: nn.Module) -> bool:
+    """Tell whether a network's ``forward`` must be given something beside samples."""
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    asked = [
+        parameter
+        for parameter in signature(network.forward).parameters.values()
+        if parameter.kind in kinds and parameter.default is Parameter.empty
+    ]
+    return len(asked) > 1
+
+
+def _passed(network: nn.Module, samples: Tensor, classes_N: Tensor | None) -> Tensor:
+    passed: Tensor = network(samples) if classes_N is None else network(samples, classes_N)
+    return passed
+
+
+def _too_few_classes(name: str, classes_N: Tensor | None) -> NetworkMisfit:
+    count = 0 if classes_N is None else len(classes_N)
+    return NetworkMisfit(
+        f"the {name} knows fewer classes than the dataset's {count}: "
+        "take a network of that many classes"
+    )
 
 
 def _ends_as(last: nn.Module, judged: Tensor, ending: Ending) -> bool:

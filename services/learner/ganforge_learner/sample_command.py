@@ -39,7 +39,7 @@ def sample(
 ) -> None:
     """Draw a grid of samples with a generator; the same seed gives the same grid.
 
-    A conditional generator draws its classes in turn.
+    A conditional generator draws its classes in turn, each in columns of its own.
 
     Without a tag it is the one that got a version last.
     """
@@ -81,4 +81,5 @@ def _draw(
     if images_NCHW.dim() != 4:
         raise BadInput(f"{definition.name} makes no images, so there is nothing to draw")
     value_range = (0.0, 1.0) if isinstance(definition.modules[-1], Sigmoid) else (-1.0, 1.0)
-    return samples.draw_grid(images_NCHW, value_range)
+    columns = samples.columns_for(definition.classes)
+    return samples.draw_grid(images_NCHW, value_range, columns=columns)

@@ -76,6 +76,12 @@ class Sampler:
         """One sample's shape."""
         return self._dataset.samples.shape[1:]
 
+    @property
+    def classes(self) -> int:
+        """How many classes the dataset has, counted from 0; 0 when it has none."""
+        targets = self._dataset.targets
+        return 0 if targets is None or not len(targets) else int(targets.max()) + 1
+
     def draw(self) -> Batch:
         """Draw the next minibatch, of batchSize samples."""
         while len(self._ahead) < (AHEAD if self._prefetcher else 1):

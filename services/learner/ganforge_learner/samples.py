@@ -14,6 +14,14 @@ GAP_PIXELS = 2
 GAP_SHADE = 96
 
 
+def columns_for(classes: int) -> int:
+    """Give the columns of a grid that cycles through classes, so that each has its own columns.
+
+    Eight at most where they are few, and for more than 16 classes, which go through the rows.
+    """
+    return 8 if classes > 16 else max(classes, 8 // max(1, classes) * classes) or 8
+
+
 def draw_grid(
     images_NCHW: torch.Tensor, value_range: tuple[float, float], *, columns: int = 8
 ) -> bytes:

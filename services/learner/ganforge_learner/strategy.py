@@ -86,6 +86,11 @@ class LearningStrategy(ABC):
         """
         return {}
 
+    @property
+    def grid_classes(self) -> int:
+        """How many classes the sample grid cycles through; 0 when they are not told apart."""
+        return 0
+
     @torch.no_grad()
     def draw_samples(
         self, latents: torch.Tensor, network: torch.nn.Module | None = None

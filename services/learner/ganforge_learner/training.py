@@ -230,10 +230,11 @@ class Training:
     def _draw(self, folder: Path) -> dict[str, Path]:
         """Draw the grids of the network that makes samples and of its average; no others."""
         drawn = {}
+        columns = samples.columns_for(self._strategy.grid_classes)
         for name, network in self._drawing().items():
             images = self._strategy.draw_samples(self._latents, network)
             drawn[name] = folder / f"{self.iteration}-{name}.png"
-            drawn[name].write_bytes(samples.draw_grid(images, self._value_range))
+            drawn[name].write_bytes(samples.draw_grid(images, self._value_range, columns=columns))
         return drawn
 
     def _drawing(self) -> dict[str, torch.nn.Module]:
