@@ -7,18 +7,31 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganforge_learner.collapse_alarm import FAKES, NEVER, CollapseAlarm, Prototypes, Watch
+from ganforge.networks import BUILTIN
+from ganforge.recipes import find_recipe
+from ganforge_learner import streams
+from ganforge_learner.collapse_alarm import (
+    FAKES,
+    LOOK_INTERVAL,
+    NEVER,
+    CollapseAlarm,
+    Prototypes,
+    Watch,
+)
 from ganforge_learner.datasets import load_dataset
+from ganforge_learner.networks import build_network, initialise
+from ganforge_learner.strategies import GANLearningStrategy
 
 DIGITS = load_dataset("digits", Path())
+NETWORKS = {definition.name: definition for definition in BUILTIN}
 REAL = DIGITS.inputs.flatten(1)
 
 
-def watched(*diversities: float) -> list[bool]:
+def watched(*diversities: float, spread: float = 1.0) -> list[bool]:
     """Tell after which looks the alarm rings."""
     watch, rings = Watch(), []
     for diversity in diversities:
-        watch = watch.after(diversity)
+        watch = watch.after(diversity, spread)
         rings.append(watch.rings)
     return rings
 
@@ -68,6 +81,36 @@ def test_one_low_look_is_no_collapse() -> None:
 def test_the_noise_of_the_beginning_is_no_collapse_but_noise_for_ever_is() -> None:
     rings = watched(*[0.05] * (NEVER + 1))
     assert rings == [False] * (NEVER - 1) + [True, True]
+
+
+def test_near_copies_are_a_collapse_from_the_beginning_on() -> None:
+    assert watched(*[0.1] * 5, spread=0.01) == [False] * 4 + [True]
+    assert watched(*[math.nan] * 5, spread=math.nan)[-1]
+    assert not any(watched(*[0.3] * 50, spread=0.01))  # close to each other, but of every kind
+
+
+def test_the_spread_of_real_samples_is_one_and_of_one_picture_none() -> None:
+    known = Prototypes.of(REAL)
+    for drawn in torch.randperm(len(REAL))[: 10 * FAKES].view(10, FAKES):
+        assert 0.8 < known.spread(REAL[drawn]) < 1.2
+    assert known.spread(REAL[:1].repeat(FAKES, 1)) == pytest.approx(0.0, abs=1e-3)
+    assert known.spread(torch.randn(FAKES, 64)) > 1.0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_healthy_job_never_rings(seed: int) -> None:
+    recipe = find_recipe("digits")
+    generator, discriminator = (build_network(NETWORKS[name]) for name in recipe.networks)
+    drawn = streams.stream(seed, "initialisation")
+    initialise(generator, NETWORKS[recipe.networks[0]], drawn)
+    initialise(discriminator, NETWORKS[recipe.networks[1]], drawn)
+    strategy = GANLearningStrategy()
+    strategy.setup({**recipe.config, "seed": seed}, DIGITS, generator, discriminator)
+    alarm, latents = CollapseAlarm(DIGITS), strategy.grid_latents(FAKES, seed)
+    for i in range(1500):
+        strategy.process_iteration(i)
+        if (i + 1) % LOOK_INTERVAL == 0:
+            assert alarm.look(strategy.draw_samples(latents)) is None, i
 
 
 def test_what_it_says_tells_how_diverse_the_samples_are() -> None:

@@ -1,12 +1,16 @@
 """The collapse alarm: looks at samples now and then, and says when they have become all alike.
 
 It needs neither classes nor a trained network. Real samples are grouped once around prototypes
-(k-means, Lloyd 1982); fake ones are sorted to their nearest prototypes, and their
+(k-means, Lloyd 1982); fake ones are sorted to their nearest prototypes. Then, on MNIST,
 
     diversity = exp(entropy of the fakes' prototypes) / exp(entropy of as many real samples')
 
-is about 1 for a healthy generator, 0.1 to 0.3 for one that makes a single digit of MNIST, and
-lower yet for one that makes noise or one picture.
+is about 1 for a healthy generator, 0.1 to 0.3 for real images of a single digit, and
+
+    spread = median distance of a fake to its nearest other / the same of as many real samples
+
+is near 0 for a generator that makes one picture again and again. Noise is not diverse either, but
+spread: every generator begins with it.
 
 Shapes: N samples, P numbers in a sample, K prototypes.
 """
@@ -33,11 +37,15 @@ DRAWS = 20
 
 ARMED = 0.5
 """A diversity that only a generator reaches which has learnt something."""
-LOW = 0.35
+LOW = 0.25
 PERSISTENCE = 3
 """Looks in a row at which the diversity has to be low."""
 NEVER = 100
 """Looks after which a generator that was never diverse counts as collapsed, too."""
+ALIKE = 0.12
+"""A spread of near-copies."""
+RECENT, MOST = 10, 5
+"""Of so many looks, so many that found near-copies are a collapse."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +54,35 @@ class Watch:
 
     Attributes:
         looks: how many there were.
-        best: the highest median of three looks in a row.
+        is_armed: whether the median diversity of three looks in a row has ever been high.
         last: the diversities of the last three looks.
         low: looks in a row, up to the last, at which the diversity was low.
+        alike: which of the recent looks found near-copies.
     """
 
     looks: int = 0
-    best: float = 0.0
+    is_armed: bool = False
     last: tuple[float, ...] = ()
     low: int = 0
+    alike: tuple[bool, ...] = ()
 
-    def after(self, diversity: float) -> "Watch":
-        """Take in one more look; a diversity that is NaN counts as low."""
+    def after(self, diversity: float, spread: float) -> "Watch":
+        """Take in one more look; what is NaN counts as low."""
         last = (*self.last, diversity)[-3:]
-        best = max(self.best, sorted(last)[1]) if len(last) == 3 else self.best
-        low = 0 if diversity >= LOW else self.low + 1
-        return Watch(self.looks + 1, best, last, low)
+        is_low = not diversity >= LOW
+        return Watch(
+            looks=self.looks + 1,
+            is_armed=self.is_armed or (len(last) == 3 and sorted(last)[1] >= ARMED),
+            last=last,
+            low=self.low + 1 if is_low else 0,
+            alike=(*self.alike, is_low and not spread >= ALIKE)[-RECENT:],
+        )
 
     @property
     def rings(self) -> bool:
-        """Whether the generator has collapsed: it is diverse no more, or has never been."""
-        return self.low >= PERSISTENCE and (self.best >= ARMED or self.looks >= NEVER)
+        """Whether the generator is diverse no more, or has never been, or makes near-copies."""
+        stays_low = self.low >= PERSISTENCE and (self.is_armed or self.looks >= NEVER)
+        return stays_low or sum(self.alike) >= MOST
 
 
 @dataclass(frozen=True)
@@ -76,10 +92,12 @@ class Prototypes:
     Attributes:
         points_KP: the prototypes.
         effective: exp(entropy) of as many real samples as there are in a look; mean of draws.
+        distance: the median distance of those to their nearest other; likewise.
     """
 
     points_KP: Tensor
     effective: float
+    distance: float
 
     @classmethod
     def of(cls, real_NP: Tensor) -> "Prototypes":
@@ -94,8 +112,9 @@ class Prototypes:
             filled_K = counts_K > 0
             points_KP[filled_K] = sums_KP[filled_K] / counts_K[filled_K, None]
         drawn = torch.randint(len(real_NP), (DRAWS, FAKES), generator=stream).to(real_NP.device)
-        effective = [_effective(real_NP[row], points_KP) for row in drawn]
-        return cls(points_KP, sum(effective) / DRAWS)
+        effective = sum(_effective(real_NP[row], points_KP) for row in drawn) / DRAWS
+        distance = sum(_distance(real_NP[row.unique()]) for row in drawn) / DRAWS
+        return cls(points_KP, effective, distance)
 
     def diversity(self, fake_NP: Tensor) -> float:
         """Tell over how many prototypes samples spread, as a share of what real ones do.
@@ -106,10 +125,24 @@ class Prototypes:
             return math.nan
         return _effective(fake_NP, self.points_KP) / self.effective
 
+    def spread(self, fake_NP: Tensor) -> float:
+        """Tell how far samples lie from their nearest other, as a share of what real ones do.
+
+        NaN where a sample is not finite.
+        """
+        if not bool(torch.isfinite(fake_NP).all()):
+            return math.nan
+        return _distance(fake_NP) / self.distance if self.distance else 1.0
+
 
 def _nearest(samples_NP: Tensor, points_KP: Tensor) -> Tensor:
     # argmin |x - p|^2 = argmin |p|^2 - 2 x.p
     return (points_KP.square().sum(1) - 2.0 * samples_NP @ points_KP.T).argmin(1)
+
+
+def _distance(samples_NP: Tensor) -> float:
+    distances_NN = torch.cdist(samples_NP, samples_NP).fill_diagonal_(torch.inf)
+    return float(distances_NN.min(dim=1).values.median())
 
 
 def _effective(samples_NP: Tensor, points_KP: Tensor) -> float:
@@ -140,8 +173,9 @@ class CollapseAlarm:
         """
         if self._prototypes is None:
             self._prototypes = Prototypes.of(_examples(self._dataset).to(samples.device))
-        diversity = self._prototypes.diversity(samples.flatten(1).float())
-        self._watch = self._watch.after(diversity)
+        fake_NP = samples.flatten(1).float()
+        diversity = self._prototypes.diversity(fake_NP)
+        self._watch = self._watch.after(diversity, self._prototypes.spread(fake_NP))
         if not self._watch.rings:
             return None
         return f"its samples are {diversity:.0%} as diverse as the dataset's"
@@ -152,7 +186,9 @@ class CollapseAlarm:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what ``state_dict`` gave."""
-        self._watch = Watch(**{**state, "last": tuple(state["last"])})
+        self._watch = Watch(
+            **{**state, "last": tuple(state["last"]), "alike": tuple(state["alike"])}
+        )
 
 
 def _examples(dataset: Dataset) -> Tensor:
