@@ -35,7 +35,7 @@ from ganforge.wire.learning import (
 from ganforge_chassis import migrations
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
-from ganforge_coordinator import dispatch, events, lease, ledger, progress, submission
+from ganforge_coordinator import dispatch, events, lease, ledger, progress, roster, submission
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs, metadata
 from ganforge_coordinator.job import Trigger
 from tests.coordinator.running import a_job, claim_key
@@ -100,7 +100,7 @@ class Leases(RuleBasedStateMachine):
 
     def _register(self, name: str) -> None:
         with self.database.write() as connection:
-            self.learners[name] = dispatch.register(connection, registration(name))
+            self.learners[name] = roster.register(connection, registration(name))
 
     def _row(self, job_id: str) -> dict[str, Any]:
         with self.database.read() as connection:

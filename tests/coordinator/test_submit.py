@@ -338,7 +338,7 @@ def test_a_recipe_says_what_is_left_out_and_stays_in_the_config(coordinator: Coo
 
 def test_the_recipes_can_be_asked_for(coordinator: Coordinator) -> None:
     names = [recipe.name for recipe in coordinator.client.recipes()]
-    assert {"digits", "seed", "mnist-dcgan"} <= set(names)
+    assert {"digits", "seed", "mnist"} <= set(names)
 
 
 @pytest.mark.parametrize("body", [{}, {"networks": ["Generator"]}, {"dataset": "MNIST"}])

@@ -22,7 +22,7 @@ from ganforge.wire.learning import (
 )
 from ganforge.wire.quality import QualityNote
 from ganforge_chassis.problems import RESPONSES
-from ganforge_coordinator import catalog, dispatch, progress, quality, signals, views
+from ganforge_coordinator import catalog, dispatch, progress, quality, roster, signals, views
 from ganforge_coordinator.api.deps import (
     LEARNER,
     READER,
@@ -47,7 +47,7 @@ def register(registration: Registration, parts: Parts) -> Registered:
     """Register a learner; what it held before it started anew is taken from it at once."""
     catalog.check_schemas(registration.strategies)
     with parts.database.write() as connection:
-        learner_id = dispatch.register(connection, registration)
+        learner_id = roster.register(connection, registration)
     parts.signals.notify(signals.QUEUE)
     return Registered(
         id=learner_id,
