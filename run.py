@@ -88,7 +88,9 @@ def bench(rest: list[str]) -> int:
     if not rest or rest[0] not in names:
         print("usage: python3 run.py bench NAME [ARGUMENTS]; names:", ", ".join(names))
         return 2 if rest else 0
-    return call(str(ROOT / "bench" / f"{rest[0]}.py"), *rest[1:])
+    # One may use another's parts: bench is a package to them.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return call("-m", f"bench.{rest[0]}", *rest[1:])
 
 
 def call(*words: str) -> int:

@@ -15,7 +15,7 @@ from ganforge.cli.application import cli
 from ganforge.errors import BY_SLUG
 from ganforge.networks import BUILTIN, Module, NetworkDefinition, infer
 from ganforge.recipes import RECIPES
-from ganforge.wire.strategies import GANConfig, WGANConfig
+from ganforge.wire.strategies import BUILT_IN, GANConfig, WGANConfig
 from ganforge_coordinator.settings import CoordinatorSettings
 from ganforge_learner.settings import LearnerSettings
 from ganforge_repository.settings import RepositorySettings
@@ -107,6 +107,21 @@ def test_the_reference_has_every_config_key_with_its_default() -> None:
     for key, told in GANConfig.model_json_schema()["properties"].items():
         (row,) = re.findall(rf"^\| `{key}` \|([^|]*)\|", CONFIG_KEYS, re.MULTILINE)
         assert row.strip().strip("`") == in_words(told.get("default")), key
+
+
+def test_the_reference_has_every_strategy_with_the_keys_of_its_own() -> None:
+    usual = GANConfig.model_json_schema()["properties"]
+    for name, built_in in BUILT_IN.items():
+        (row,) = re.findall(rf"^\| `{name}` \|.*\|([^|]*)\|$", REFERENCE, re.MULTILINE)
+        told = dict(pair.split("=") for pair in re.findall(r"`(\w+=[^`]*)`", row))
+        keys = built_in.config.model_json_schema()["properties"]
+        own = {
+            key: in_words(field.get("default"))
+            for key, field in keys.items()
+            if key != "strategy"
+            and (key not in usual or field.get("default") != usual[key].get("default"))
+        }
+        assert told == own, name
 
 
 def in_words(default: object) -> str:
