@@ -19,11 +19,12 @@ from typing import Any
 
 import torch
 
-from bench.recipes import data_folder, set_up
+from bench.recipes import data_folder, make_networks
 from ganforge_learner.collapse_alarm import FAKES, LOOK_INTERVAL, CollapseAlarm
 from ganforge_learner.datasets import Dataset, load_dataset
 from ganforge_learner.quality import judge as judges
 from ganforge_learner.quality.judge import RealImages, define_judge, train_judge
+from ganforge_learner.strategies import GANLearningStrategy
 
 NETWORKS = ["Generator", "Discriminator"]
 HEALTHY: dict[str, Any] = {
@@ -61,7 +62,9 @@ def watch(
     dataset: Dataset, judge: torch.nn.Sequential, seed: int, *, is_sick: bool
 ) -> dict[str, Any]:
     """Train one run, and tell when it collapsed and when the alarm rang."""
-    strategy: Any = set_up(NETWORKS, {**HEALTHY, "seed": seed}, dataset)
+    networks = make_networks(NETWORKS, seed)
+    strategy = GANLearningStrategy()
+    strategy.setup({**HEALTHY, "seed": seed}, dataset, *networks)
     alarm = CollapseAlarm(dataset)
     looked, judged = (strategy.grid_latents(count, seed) for count in (FAKES, JUDGED))
     collapsed: int | None = None
@@ -71,7 +74,7 @@ def watch(
         if is_sick and i == HEALTHY_ITERATIONS:
             sick = {**HEALTHY, "seed": seed, "generatorLearningRate": FACTOR * 2e-4}
             state = strategy.state_dict()
-            strategy.setup(sick, dataset, strategy.generator, strategy.discriminator)
+            strategy.setup(sick, dataset, *networks)
             strategy.load_state_dict(state)
         strategy.process_iteration(i)
         if (i + 1) % LOOK_INTERVAL:

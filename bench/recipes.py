@@ -112,15 +112,20 @@ def train(
 
 def set_up(names: list[str], config: dict[str, Any], dataset: Dataset) -> LearningStrategy:
     """Make the networks' first weights and the strategy as the learner does."""
-    drawn = streams.stream(config["seed"], "initialisation")
+    strategy = registry.find_strategy(config["strategy"])()
+    strategy.setup(config, dataset, *make_networks(names, config["seed"]))
+    return strategy
+
+
+def make_networks(names: list[str], seed: int) -> list[torch.nn.Sequential]:
+    """Build networks with the first weights a seed gives."""
+    drawn = streams.stream(seed, "initialisation")
     networks = []
     for name in names:
         network = build_network(NETWORKS[name])
         initialise(network, NETWORKS[name], drawn)
         networks.append(network)
-    strategy = registry.find_strategy(config["strategy"])()
-    strategy.setup(config, dataset, *networks)
-    return strategy
+    return networks
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The fixtures all tests share."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+# A shell that starts tests in the background has Ctrl-C ignored by them, and by all they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOKEN = "gf_test_admin_token_0123456789"
 
