@@ -2,6 +2,7 @@
 
 import fcntl
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -78,9 +79,10 @@ class Machine:
         self._lock.close()
 
     def hurry(self) -> None:
-        """Let a ``stop`` that is under way, or comes, end at once."""
+        """Let a ``stop`` that is under way, or comes, end at once; for signal handlers."""
+        # In a thread: the main one, which the signal interrupts, may hold what a kill waits for.
         for learner in self.learners:
-            learner.kill()
+            threading.Thread(target=learner.kill).start()
 
     def __enter__(self) -> Self:
         self.server.start()

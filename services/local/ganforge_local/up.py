@@ -56,7 +56,12 @@ def up(host: str, port: int, data: Path, learners: int, as_json: bool) -> None:
     listening = serving.listen(host, port)
     machine = Machine(listening, data, learners=learners, say=say)
     asked = threading.Event()
-    with Interrupts(first=asked.set, second=machine.hurry), machine:
+
+    def ask() -> None:
+        # In a thread: the main one, which the signal interrupts, may be about to wait for it.
+        threading.Thread(target=asked.set).start()
+
+    with Interrupts(first=ask, second=machine.hurry), machine:
         _greet(machine, data, as_json)
         _warn_when_open(host)
         _wait(machine, asked)
