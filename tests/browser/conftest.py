@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ganforge_chassis.tokens import COOKIE
 from tests.coordinator.running import TOKENS
@@ -33,6 +33,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("there is no chromium on PATH and CHROMIUM names none")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        expect.set_options(timeout=30_000)  # a loaded machine may take its time
         yield browser
         browser.close()
 

@@ -226,7 +226,7 @@ def test_the_page_follows_a_job_that_somebody_else_retries(site: Site, signed_in
     site.coordinator.send("POST", f"/v1/jobs/{work.job_id}/retry")
     again = site.coordinator.learner("second").work(resume_iteration=300)
     again.push(0, 300, [0.125])
-    expect(page.locator("#legend output").first).to_have_text("0.1250", timeout=15_000)
+    expect(page.locator("#legend output").first).to_have_text("0.1250")
 
 
 def test_without_javascript_all_is_there_and_works(site: Site, signed_in: Open) -> None:

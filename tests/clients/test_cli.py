@@ -338,7 +338,7 @@ def test_ctrl_c_ends_the_following_and_not_the_job(
         while "running on played" not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     (job,) = client.jobs.list()
     assert (process.returncode, out) == (130, "")
     assert f"ganforge jobs watch {job.id}" in err

@@ -125,14 +125,14 @@ def test_a_heartbeat_that_came_in_time_wins_over_a_reaper_that_looked_too_early(
     coordinator.submit()
     work = coordinator.learner().work()
     with coordinator.database.write() as connection:
-        connection.execute(update(attempt_members).values(lease_until_ms=now_ms() + 300))
+        connection.execute(update(attempt_members).values(lease_until_ms=now_ms() + 2000))
     with coordinator.database.write() as beating:
         lease.guard(beating, work.id, 0)  # in time, but not yet committed
         with coordinator.database.read() as connection:
-            connection.execute(text("SELECT pg_sleep(0.4)"))  # the old lease runs out
+            connection.execute(text("SELECT pg_sleep(2.1)"))  # the old lease runs out
         reaping = in_thread(reap_once, coordinator.database)
         until_one_waits_for_a_lock(coordinator.database)
-    assert reaping.result(10) == []
+    assert reaping.result(60) == []
     assert work.push(0, 0, [1.0]).applied
 
 

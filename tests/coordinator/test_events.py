@@ -28,7 +28,7 @@ def stream(
     if last_event_id is not None:
         headers[b"Last-Event-ID"] = last_event_id.encode("latin-1")
     url = f"{coordinator.url}/v1/jobs/{job_id}/events"
-    with httpx.stream("GET", url, headers=headers, timeout=20) as response:
+    with httpx.stream("GET", url, headers=headers, timeout=60) as response:
         yield response
 
 
@@ -175,10 +175,10 @@ def test_a_stop_of_the_server_ends_open_streams_and_polls_at_once(
         learner = coordinator.learner(datasets=[])
         follower = in_thread(follow, coordinator, job.id)
         poller = in_thread(lambda: learner.claim(wait_seconds=25))
-        assert told.wait(10)
+        assert told.wait(60)
         coordinator.app.state.stop()
-        assert follower.result(2) == [1]
-        assert poller.result(2) is None
+        assert follower.result(20) == [1]
+        assert poller.result(20) is None
 
 
 def test_a_stream_of_events_does_not_outlive_its_job_when_it_fails(
@@ -187,7 +187,7 @@ def test_a_stream_of_events_does_not_outlive_its_job_when_it_fails(
     job = coordinator.submit()
     follower = in_thread(lambda: coordinator.events(job.id))
     coordinator.learner().work().complete(Outcome.FAILED, permanent=True)
-    assert follower.result(10)[-1].data["state"] == "FAILED"
+    assert follower.result(60)[-1].data["state"] == "FAILED"
 
 
 def test_the_events_of_an_unknown_job_are_not_found(coordinator: Coordinator) -> None:

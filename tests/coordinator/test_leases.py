@@ -95,15 +95,15 @@ def test_a_waiting_heartbeat_hears_of_a_cancel_and_of_a_stop_at_once(
 ) -> None:
     stopped = coordinator.submit()
     work = coordinator.learner("a").work()
-    reply = in_thread(lambda: work.beat(wait_seconds=20))
+    reply = in_thread(lambda: work.beat(wait_seconds=25))
     coordinator.client.steer(stopped.id, JobAction.STOP)
-    assert reply.result(5).command is Command.STOP
+    assert reply.result(20).command is Command.STOP
     cancelled = coordinator.submit()
     work = coordinator.learner("b").work()
-    reply = in_thread(lambda: work.beat(wait_seconds=20))
+    reply = in_thread(lambda: work.beat(wait_seconds=25))
     coordinator.client.steer(cancelled.id, JobAction.CANCEL)
     with pytest.raises(LeaseLost):
-        reply.result(5)
+        reply.result(20)
 
 
 def test_the_reaper_gives_a_lost_job_to_the_next_learner_and_counts_the_loss(
@@ -331,9 +331,9 @@ def test_a_waiting_claim_gets_a_job_as_soon_as_it_is_submitted(
     coordinator: Coordinator, in_thread: Callable[..., Any]
 ) -> None:
     learner = coordinator.learner()
-    claimed = in_thread(lambda: learner.claim(wait_seconds=20))
+    claimed = in_thread(lambda: learner.claim(wait_seconds=25))
     job = coordinator.submit()
-    assert claimed.result(5).job_id == job.id
+    assert claimed.result(20).job_id == job.id
 
 
 def test_a_claim_is_answered_in_order_of_priority_then_age(coordinator: Coordinator) -> None:

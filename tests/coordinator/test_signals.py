@@ -16,10 +16,10 @@ def test_a_waiter_is_woken_by_another_thread() -> None:
         with signals.waiting("topic") as waiter:
             threading.Thread(target=signals.notify, args=("topic",)).start()
             begin = time.monotonic()
-            await waiter.wait(20)
+            await waiter.wait(300)
             return time.monotonic() - begin
 
-    assert asyncio.run(wait()) < 10
+    assert asyncio.run(wait()) < 150
 
 
 def test_a_change_between_looking_and_waiting_is_not_missed() -> None:
@@ -28,7 +28,7 @@ def test_a_change_between_looking_and_waiting_is_not_missed() -> None:
     async def wait() -> None:
         with signals.waiting("topic") as waiter:
             signals.notify("topic")
-            await asyncio.wait_for(waiter.wait(20), timeout=10)
+            await asyncio.wait_for(waiter.wait(300), timeout=60)
 
     asyncio.run(wait())
 

@@ -39,7 +39,7 @@ def test_a_learner_that_is_killed_takes_its_trainer_along(system: System) -> Non
     system.until_iteration(job.id, 1)
     trainer = psutil.Process(system.trainer_pid())
     system.kill("learner")
-    trainer.wait(30)
+    trainer.wait(60)
     system.start("learner")
     system.until_state(job.id, JobState.SUCCEEDED)
 

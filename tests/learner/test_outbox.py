@@ -8,7 +8,7 @@ import pytest
 from ganforge.errors import GanforgeError, LeaseLost, ServerFailed, Unreachable
 from ganforge_learner.outbox import Outbox, Over, persist
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 class Attempt:

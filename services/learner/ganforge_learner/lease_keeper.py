@@ -96,7 +96,8 @@ class LeaseKeeper:
         reply = self._coordinator.heartbeat(
             self._assignment.attempt_id, beat, wait_seconds=wait_seconds
         )
-        self._fence_at = sent + reply.lease_seconds * (1 - FENCE_SHARE)
+        # An answer may come after that of a beat sent later: the fence never goes back for it.
+        self._fence_at = max(self._fence_at, sent + reply.lease_seconds * (1 - FENCE_SHARE))
         self._doubt(False)
         if reply.command != self._command and not self._over.is_set():
             self._command = reply.command
