@@ -27,6 +27,7 @@ HELP = """usage: python3 run.py [--cuda] COMMAND [ARGUMENTS]
   test    run the tests (further arguments go to pytest)
   check   lint, types and import walls
   bench   run a benchmark of bench/ by its name; without one, list them
+  chaos   break things under a coordinator for a while, and check what it promises
   docs    check that the documentation's links and commands are true
   setup   only install
 
@@ -49,7 +50,9 @@ def main(arguments: list[str]) -> int:
         print(HELP, end="")
         return 0
     try:
-        set_up("dev" if command in ("test", "check", "bench", "docs") else "all", cuda=cuda)
+        set_up(
+            "dev" if command in ("test", "check", "bench", "chaos", "docs") else "all", cuda=cuda
+        )
         return run(command, rest)
     except subprocess.CalledProcessError as error:
         print(f"run.py: this failed: {' '.join(map(str, error.cmd))}", file=sys.stderr)
@@ -66,6 +69,8 @@ def run(command: str, rest: list[str]) -> int:
         return check()
     if command == "bench":
         return bench(rest)
+    if command == "chaos":
+        return module("tests.chaos", *rest)
     if command == "docs":
         return call("-m", "pytest", "tests/docs", *rest)
     return call("-m", "ganforge", command, *rest)
@@ -88,9 +93,13 @@ def bench(rest: list[str]) -> int:
     if not rest or rest[0] not in names:
         print("usage: python3 run.py bench NAME [ARGUMENTS]; names:", ", ".join(names))
         return 2 if rest else 0
-    # One may use another's parts: bench is a package to them.
+    return module(f"bench.{rest[0]}", *rest[1:])
+
+
+def module(name: str, *words: str) -> int:
+    """Run a module of this folder, which may import others of it."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return call("-m", f"bench.{rest[0]}", *rest[1:])
+    return call("-m", name, *words)
 
 
 def call(*words: str) -> int:

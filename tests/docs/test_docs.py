@@ -50,7 +50,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_is_shown_exists_with_its_options(page: Path) -> None:
-    own = {"demo", "up", "test", "check", "bench", "docs", "setup"}
+    own = {"demo", "up", "test", "check", "bench", "chaos", "docs", "setup"}
     text = page.read_text().replace("\\\n", " ")
     for shown in re.findall(
         r"(?:^|`|\$ |python3 )(?:ganforge|run\.py) ([^`\n]+)", text, re.MULTILINE

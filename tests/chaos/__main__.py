@@ -1,0 +1,74 @@
+"""Storms against real coordinators, for as long as you like; every breach of a promise is told.
+
+    python3 run.py chaos [--minutes 10] [--operations N] [--database both] [--seed N]
+
+Each round is a storm on a new database: learners that sleep over their leases and write on, lost
+and repeated requests, coordinators killed with -9. Its history is checked when it is over. The
+exit code is 1 where a promise was broken.
+"""
+
+import argparse
+import math
+import random
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.chaos import site
+from tests.chaos.storm import Storm
+from tests.support import postgres
+
+ROUND = 20_000
+COORDINATORS = {"sqlite": 1, "postgresql": 2}
+
+
+def main() -> int:
+    """Run storms and tell of each; gives the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10.0, help="of each database")
+    parser.add_argument("--operations", type=int, help="of each database, instead of --minutes")
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    asked = parser.parse_args()
+    print(f"seed {asked.seed}", flush=True)
+    databases = list(COORDINATORS) if asked.database == "both" else [asked.database]
+    return min(1, sum(storms(asked, database) for database in databases))
+
+
+def storms(asked: argparse.Namespace, database: str) -> int:
+    """Run rounds on one database until they are enough; gives how many promises were broken."""
+    done = broken = stale = number = 0
+    limit = math.inf if asked.operations is None else asked.operations
+    end = time.monotonic() + 60 * asked.minutes if asked.operations is None else math.inf
+    while done < limit and time.monotonic() < end:
+        most = int(min(ROUND, limit - done))
+        with ExitStack() as stack:
+            folder = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="ganforge-chaos-"))
+            )
+            if database == "sqlite":
+                url = f"sqlite:///{folder / 'chaos.db'}"
+            else:
+                url = stack.enter_context(postgres.running()).new_database()
+            count = COORDINATORS[database]
+            coordinators = stack.enter_context(site.running(folder, url, count=count))
+            storm = Storm(coordinators, folder, seed=asked.seed + number, operations=most)
+            found = storm.run()
+        rate = found.operations / storm.seconds
+        print(f"{database} storm {number}: {found}, {rate:.0f} operations/s", flush=True)
+        for violation in found.violations:
+            print(f"  BROKEN: {violation}", flush=True)
+        done, number = done + found.operations, number + 1
+        broken, stale = broken + len(found.violations), stale + found.stale_refused
+    print(
+        f"{database}: {done} operations in {number} storms, {stale} stale writes refused, "
+        f"{broken} promises broken",
+        flush=True,
+    )
+    return broken
+
+
+if __name__ == "__main__":
+    sys.exit(main())
