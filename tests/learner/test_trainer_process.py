@@ -32,7 +32,7 @@ from ganforge_learner.points import LOSS
 from ganforge_learner.trainer_process import TrainerDied, TrainerProcess
 from tests.support.system import until
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 DIGITS_PAIR = [
     next(each for each in BUILTIN if each.name == name)
     for name in ("DigitsGenerator", "DigitsDiscriminator")

@@ -14,7 +14,7 @@ import psutil
 
 from ganforge import Client
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 
 
 class Command:

@@ -20,7 +20,7 @@ from ganforge.wire.jobs import Job, JobState
 
 TOKEN = "gf_system_admin_token_0123456789"
 LEARNER_TOKEN = "gf_system_learner_token_0123456789"
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 300.0
 
 
 def free_port() -> int:
