@@ -17,6 +17,7 @@ from ganforge_coordinator.db.models import learners
 from tests.coordinator.conftest import Start
 from tests.coordinator.running import Coordinator
 from tests.support.learners import registration
+from tests.support.readiness import ready
 
 PROBLEM = "application/problem+json"
 NOBODY = "job-00000000"
@@ -85,8 +86,8 @@ def test_nobody_comes_in_without_a_token_or_with_one_of_another_role(
         ("GET", "/v1/jobs?state=SLEEPING", 422),
         ("GET", "/v1/jobs?pageToken=nonsense", 422),
         ("GET", "/v1/jobs?pageToken=%FF", 422),
-        ("GET", "/v1/jobs?pageToken=MTphAA==", 200),  # "1:a\0"
-        ("GET", "/v1/jobs?pageToken=" + "OTk5" * 12 + "OmE=", 422),  # 999...:a
+        ("GET", "/v1/jobs?pageToken=MTphAA==", 422),
+        ("GET", "/v1/jobs?pageToken=%00", 422),
         ("GET", f"/v1/jobs/{NOBODY}/progress?maxPoints=1", 422),
         ("GET", f"/v1/jobs/{NOBODY}/progress?from=-1", 422),
         ("GET", f"/v1/jobs/{NOBODY}/progress?to=99999999999999999999", 422),
@@ -98,19 +99,15 @@ def test_what_cannot_be_answered_is_a_problem_document(
     coordinator: Coordinator, method: str, path: str, status: int
 ) -> None:
     answer = coordinator.send(method, path)
-    if status == 200:
-        assert answer.status_code in (200, 422)  # PostgreSQL holds no such text
-    else:
-        is_problem(answer, status)
-        if status == 405:
-            assert answer.headers["allow"]
+    is_problem(answer, status)
+    if status == 405:
+        assert answer.headers["allow"]
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs/a%00b", "/v1/jobs/a%00b/events"])
 def test_a_name_with_a_nul_is_no_server_error(coordinator: Coordinator, path: str) -> None:
-    assert coordinator.send("GET", path).status_code in (404, 422)
-    answer = coordinator.send("POST", "/v1/attempts/a%00b/heartbeat", json={})
-    assert answer.status_code in (409, 422)
+    is_problem(coordinator.send("GET", path), 404)
+    is_problem(coordinator.send("POST", "/v1/attempts/a%00b/heartbeat", json={}), 404)
 
 
 @pytest.mark.parametrize("what", ["heartbeat", "progress", "snapshots", "complete"])
@@ -255,7 +252,8 @@ def test_a_learner_is_asked_for_three_beats_to_a_lease(start: Start) -> None:
 
 def test_readiness_ends_when_the_service_stops_but_it_still_lives(start: Start) -> None:
     with start() as coordinator:
-        assert coordinator.http.get("/readyz").json() == {"ready": True}
+        told = ready(coordinator.http, "/readyz?verbose").json()
+        assert told["checks"] == dict.fromkeys(("database", "schema", "reaper"), "ok")
         coordinator.app.state.stop()
         is_problem(coordinator.http.get("/readyz"), 503)
         assert coordinator.http.get("/livez").text == "ok"

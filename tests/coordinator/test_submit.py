@@ -144,7 +144,6 @@ def test_a_dataset_that_is_broken_is_refused_with_what_is_wrong(coordinator: Coo
         {"clean": "yes"},
         {"tag": "has space"},
         {"tag": "x" * 65},
-        {"tag": "nul\x00"},
         {"initTag": ["a"]},
     ],
 )
@@ -231,7 +230,7 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(coordinator: Coordinator
         content=json.dumps(GOOD).encode(),
         headers={"Content-Type": "text/plain"},
     )
-    assert answer.status_code == 422
+    assert answer.status_code == 415
 
 
 def test_choosing_learners_for_a_job_is_refused_in_words(coordinator: Coordinator) -> None:

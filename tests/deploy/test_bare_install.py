@@ -72,7 +72,9 @@ def answers(environment: Environment, service: str, data: Path) -> bool:
                 if " at http://" in line:
                     url = line.split()[-1]
                     asked = (
-                        f"import httpx, sys;sys.exit(not httpx.get('{url}/readyz').json()['ready'])"
+                        "import httpx, sys; "
+                        f"asked = (httpx.get('{url}/readyz') for _ in range(60)); "
+                        "sys.exit(not any(answer.is_success for answer in asked))"
                     )
                     return environment.run("python", "-c", asked).returncode == 0
             return False

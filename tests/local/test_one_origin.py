@@ -7,6 +7,7 @@ import pytest
 from ganforge_local.one_origin import is_repositorys
 from ganforge_local.server import LocalServer
 from tests.local.serving import local_server
+from tests.support.readiness import ready
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +56,8 @@ def test_one_openapi_document_tells_of_both(http: httpx.Client) -> None:
 
 
 def test_it_is_ready_when_both_are(http: httpx.Client) -> None:
-    answer = http.get("/readyz")
-    assert answer.status_code == 200
-    ready = {"ready": True}
-    assert answer.json() == {"ready": True, "coordinator": ready, "repository": ready}
+    told = {"ready": True}
+    assert ready(http).json() == {"ready": True, "coordinator": told, "repository": told}
 
 
 def test_the_metrics_of_both_are_in_one_answer(http: httpx.Client) -> None:

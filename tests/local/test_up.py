@@ -9,6 +9,7 @@ import pytest
 
 from ganforge import JobState
 from tests.local.processes import are_gone, command, up
+from tests.support.readiness import ready
 
 NETWORKS = ["DigitsGenerator", "DigitsDiscriminator"]
 
@@ -17,7 +18,8 @@ def test_the_pages_url_has_the_token_as_its_fragment(tmp_path: Path) -> None:
     with up(tmp_path, learners=0) as running:
         assert running.page == f"{running.url}/#token={running.token}"
         assert stat.S_IMODE((tmp_path / "data" / "token").stat().st_mode) == 0o600
-        assert httpx.get(f"{running.url}/readyz").status_code == 200
+        with httpx.Client(base_url=running.url) as http:
+            assert ready(http).status_code == 200
         code, _, err = running.terminate()
     assert code == 0
     assert err.splitlines()[-1] == "ended"

@@ -126,7 +126,7 @@ def test_a_wrong_field_of_a_module_within_others_is_named(repository: Repository
     [
         (nested(9), 422, "is within more than 7 others"),
         (nested(300), 422, "is within more than 7 others"),
-        (nested(50_000), 400, "error parsing the body"),
+        (nested(50_000), 422, "nested too deeply"),
         ('{"type": "Concat", "branches": [' + ", ".join(["[]"] * 50_000) + "]}", 422, "than 1000"),
     ],
     ids=("deep", "deeper", "deepest", "wide"),

@@ -1,7 +1,7 @@
 """The app every service starts from: problems, health, tokens, metrics, a way to stop."""
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -11,6 +11,7 @@ import ganforge
 from ganforge_chassis import docs, health, problems
 from ganforge_chassis.body_limit import BodyLimit
 from ganforge_chassis.database import Database
+from ganforge_chassis.health import Check
 from ganforge_chassis.measuring import Measuring
 from ganforge_chassis.tokens import Tokens
 
@@ -25,6 +26,7 @@ def create(
     stop: Callable[[], None] = lambda: None,
     end: Callable[[], None] = lambda: None,
     max_body_bytes: int | None = None,
+    checks: Mapping[str, Check] | None = None,
 ) -> FastAPI:
     """Make a FastAPI app with all that services share.
 
@@ -41,6 +43,7 @@ def create(
             so it waits for nothing.
         end: called when the app ends, before the database is closed, to wait for threads.
         max_body_bytes: larger request bodies are refused; any are taken when None.
+        checks: what must be well, beside the database, for the service to be ready.
     """
     stopping = threading.Event()
 
@@ -71,6 +74,7 @@ def create(
     app.state.metrics = CollectorRegistry()
     app.state.stopping = stopping
     app.state.stop = stop_once
+    app.state.checks = {"database": database.complaint, **(checks or {})}
     problems.install(app)
     if max_body_bytes is not None:
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)

@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, create_engine, event, func, make_url, select
+from sqlalchemy.exc import OperationalError
 
 from ganforge.errors import BadInput
 from ganforge_chassis.clock import now_ms
@@ -55,6 +56,14 @@ class Database:
         """Ask the database what time it is."""
         with self.read() as connection:
             return now(connection)
+
+    def complaint(self) -> str | None:
+        """Say what is wrong with the database; None when it answers."""
+        try:
+            self.now_ms()
+        except OperationalError as error:
+            return f"{self.url} does not answer ({str(error.orig).strip().splitlines()[0]})"
+        return None
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,5 +1,6 @@
 """Schema migrations: brought up to date at start, refused when they are from the future."""
 
+import functools
 import importlib.resources
 import threading
 from typing import Any
@@ -44,6 +45,24 @@ def upgrade(database: Database, package: str, to: str = "head") -> None:
         command.upgrade(config, to)
 
 
+def complaint(database: Database, package: str) -> str | None:
+    """Say what is wrong with the schema of ``package``; None when it is the newest we know."""
+    with database.read() as connection:
+        current = _current(connection, package)
+    newest = _newest(package)
+    return None if current == newest else f"the schema is {current}, not {newest}"
+
+
+@functools.cache
+def _newest(package: str) -> str | None:
+    return ScriptDirectory.from_config(_config(package)).get_current_head()
+
+
+def _current(connection: Any, package: str) -> str | None:
+    options = {"version_table": version_table(package)}
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+
 def run(metadata: MetaData, package: str) -> None:
     """Run the migrations of ``package`` on the connection in hand; the body of its ``env.py``."""
     connection = context.config.attributes["connection"]
@@ -70,8 +89,7 @@ def _config(package: str) -> Config:
 
 
 def _refuse_the_unknown(database: Database, connection: Any, config: Config, package: str) -> None:
-    options = {"version_table": version_table(package)}
-    current = MigrationContext.configure(connection, opts=options).get_current_revision()
+    current = _current(connection, package)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if current is not None and current not in known:
         raise ServerFailed(

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from ganforge.errors import Conflict
+from ganforge_chassis.protocol import ProblemProtocol
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -53,6 +54,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=ProblemProtocol,
+                ws="none",
                 log_config=None,
                 access_log=False,
                 # Learners push every few seconds; uvicorn's 5 s would reset them mid-flight.

@@ -72,6 +72,11 @@ class Tokens:
                 return role
         raise NotAuthenticated("this token is not known here: check GANFORGE_TOKEN")
 
+    def secret(self, purpose: str) -> bytes:
+        """Derive a key that all servers with the same tokens share, and nobody else knows."""
+        known = b"".join(sorted(self._roles))
+        return hmac.digest(known, f"ganforge {purpose}".encode(), "sha256")
+
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()

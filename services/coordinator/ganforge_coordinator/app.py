@@ -50,6 +50,10 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
         stop=stop,
         end=end,
         max_body_bytes=MAX_BODY_BYTES,
+        checks={
+            "schema": lambda: migrations.complaint(database, "ganforge_coordinator"),
+            "reaper": reaper.complaint,
+        },
     )
     app.state.service = service
     app.state.metrics.register(Census(database))

@@ -3,6 +3,7 @@
 import logging
 import random
 import threading
+import time
 
 from sqlalchemy.exc import OperationalError
 
@@ -11,6 +12,8 @@ from ganforge_coordinator import lease, signals
 from ganforge_coordinator.signals import Signals
 
 logger = logging.getLogger(__name__)
+
+SILENT_SECONDS = 5.0
 
 
 class Reaper:
@@ -28,6 +31,7 @@ class Reaper:
         self._seconds = seconds
         self._dice = random.Random()  # its own: the global one may be seeded by whoever runs us
         self._stopping = threading.Event()
+        self._looked = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
     def start(self) -> None:
@@ -43,10 +47,18 @@ class Reaper:
         if self._thread.ident is not None:
             self._thread.join()
 
+    def complaint(self) -> str | None:
+        """Say that no look has succeeded for a while; None when one has."""
+        silent_seconds = time.monotonic() - self._looked
+        if silent_seconds < max(SILENT_SECONDS, 3 * self._seconds):
+            return None
+        return f"no look at the leases has succeeded for {silent_seconds:.0f} s"
+
     def _run(self) -> None:
         while not self._stopping.wait(self._seconds * self._dice.uniform(0.9, 1.1)):
             try:
                 self._look()
+                self._looked = time.monotonic()
             except OperationalError:
                 logger.warning("the reaper cannot reach the database: check it", exc_info=True)
             except Exception:

@@ -1,11 +1,12 @@
 """Jobs and learners as people are told of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
 from ganforge.wire.averages import averaged
-from ganforge.wire.jobs import Attempt, Collapse, Job, JobPage, JobState, WeightsLink
+from ganforge.wire.jobs import Attempt, Collapse, Job, JobState, WeightsLink
 from ganforge.wire.learning import Learner
 from ganforge_chassis.database import now
 from ganforge_coordinator import catalog
@@ -18,19 +19,13 @@ ALIVE_MS = 60_000
 
 def job(connection: Connection, row: JobRow, repository_url: str) -> Job:
     """Tell of one job."""
-    tries = _attempts(connection, [row["id"]]).get(row["id"], [])
-    return _job(row, tries, _collapses(connection, [row["id"]]).get(row["id"]), repository_url)
+    return listed(connection, [row], repository_url)[0]
 
 
-def page(
-    connection: Connection,
-    *,
-    states: list[JobState],
-    size: int,
-    before: tuple[int, str] | None,
-    repository_url: str,
-) -> tuple[JobPage, tuple[int, str] | None]:
-    """Tell of jobs, newest first, from behind the cursor ``before``; gives the next cursor too."""
+def listing(
+    connection: Connection, states: list[JobState], *, before: list[Any] | None, limit: int
+) -> Sequence[JobRow]:
+    """Find jobs, newest first, from behind the creation time and id in ``before``."""
     wanted: Select[Any] = select(jobs).order_by(jobs.c.created_ms.desc(), jobs.c.id.desc())
     if states:
         wanted = wanted.where(jobs.c.state.in_(states))
@@ -39,15 +34,16 @@ def page(
         wanted = wanted.where(
             (jobs.c.created_ms < time) | ((jobs.c.created_ms == time) & (jobs.c.id < job_id))
         )
-    rows = connection.execute(wanted.limit(size + 1)).mappings().all()
-    shown = rows[:size]
-    tries = _attempts(connection, [row["id"] for row in shown])
-    fallen = _collapses(connection, [row["id"] for row in shown])
-    items = [
-        _job(row, tries.get(row["id"], []), fallen.get(row["id"]), repository_url) for row in shown
+    return connection.execute(wanted.limit(limit)).mappings().all()
+
+
+def listed(connection: Connection, rows: Sequence[JobRow], repository_url: str) -> list[Job]:
+    """Tell of several jobs."""
+    tries = _attempts(connection, [row["id"] for row in rows])
+    fallen = _collapses(connection, [row["id"] for row in rows])
+    return [
+        _job(row, tries.get(row["id"], []), fallen.get(row["id"]), repository_url) for row in rows
     ]
-    more = (shown[-1]["created_ms"], shown[-1]["id"]) if len(rows) > size else None
-    return JobPage(items=items, next_page_token=None), more
 
 
 def all_learners(connection: Connection) -> list[Learner]:

@@ -2,10 +2,9 @@
 
 import logging
 
-from fastapi import FastAPI, Request, Response
-from starlette.requests import ClientDisconnect
+from fastapi import FastAPI
 
-from ganforge_chassis import application, migrations, problems
+from ganforge_chassis import application, migrations
 from ganforge_chassis.database import Database
 from ganforge_repository import networks
 from ganforge_repository.api import blobs, snapshots, tags, versions
@@ -34,12 +33,12 @@ def create_app(settings: RepositorySettings) -> FastAPI:
         description="Networks, tags, immutable versions of weights, and snapshots of jobs.",
         database=database,
         tokens=settings.known_tokens(),
+        checks={"schema": lambda: migrations.complaint(database, "ganforge_repository")},
     )
     app.state.store = store
     app.state.max_blob_bytes = settings.max_blob_bytes
     for module in (networks_api, tags, versions, blobs, snapshots):
         app.include_router(module.router)
-    app.add_exception_handler(ClientDisconnect, _cut_off)
     return app
 
 
@@ -54,8 +53,3 @@ def _open(settings: RepositorySettings) -> Database:
         database.close()
         raise
     return database
-
-
-def _cut_off(request: Request, error: Exception) -> Response:
-    logger.info("the caller went away while sending", extra={"path": request.url.path})
-    return problems.plain(400, "the body broke off")

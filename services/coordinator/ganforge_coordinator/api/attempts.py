@@ -2,7 +2,7 @@
 
 import asyncio
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from ganforge.wire.learning import (
@@ -21,7 +21,7 @@ from ganforge.wire.learning import (
     SnapshotNote,
 )
 from ganforge.wire.quality import QualityNote
-from ganforge_chassis.problems import RESPONSES
+from ganforge_chassis.api_route import api_router
 from ganforge_coordinator import catalog, dispatch, progress, quality, roster, signals, views
 from ganforge_coordinator.api.deps import (
     LEARNER,
@@ -32,7 +32,7 @@ from ganforge_coordinator.api.deps import (
     WaitSeconds,
 )
 
-router = APIRouter(prefix="/v1", tags=["learners"], responses=RESPONSES)
+router = api_router("learners", prefix="/v1")
 
 
 @router.get("/learners", operation_id="listLearners", dependencies=[READER])

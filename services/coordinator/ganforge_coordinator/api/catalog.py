@@ -1,15 +1,13 @@
 """What a job may name: strategies, datasets and recipes."""
 
-from fastapi import APIRouter
-
 from ganforge.recipes import RECIPES, Recipe
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.learning import StrategyInfo
-from ganforge_chassis.problems import RESPONSES
+from ganforge_chassis.api_route import api_router
 from ganforge_coordinator import catalog
 from ganforge_coordinator.api.deps import READER, Parts
 
-router = APIRouter(prefix="/v1", tags=["catalog"], responses=RESPONSES)
+router = api_router("catalog", prefix="/v1")
 
 
 @router.get("/strategies", operation_id="listStrategies", dependencies=[READER])

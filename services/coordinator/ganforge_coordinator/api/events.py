@@ -5,17 +5,17 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from ganforge.wire.jobs import JobEvent, JobState
-from ganforge_chassis.problems import RESPONSES
+from ganforge_chassis.api_route import api_router
 from ganforge_coordinator import events, ledger, signals
 from ganforge_coordinator.api.deps import READER, RECHECK_SECONDS, JobId, Parts
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES)
+router = api_router("jobs", prefix="/v1/jobs")
 
 MEDIA_TYPE = "text/event-stream"
 PING_SECONDS = 15.0

@@ -1,24 +1,23 @@
 """Submit, list, show, steer jobs; read their progress."""
 
-import base64
 import json
 from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ganforge import recipes
-from ganforge.errors import BadInput
 from ganforge.wire.jobs import Job, JobAction, JobPage, JobState, LearnJob, ProgressSeries
 from ganforge.wire.quality import QualityNote
+from ganforge_chassis.api_route import api_router
 from ganforge_chassis.conditional import is_named
-from ganforge_chassis.problems import RESPONSES
+from ganforge_chassis.paging import PagesOf50
 from ganforge_coordinator import columns, ledger, progress, quality, signals, submission, views
 from ganforge_coordinator.api.deps import READER, SUBMITTER, JobId, Parts
 from ganforge_coordinator.job import Trigger
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=RESPONSES)
+router = api_router("jobs", prefix="/v1/jobs")
 
 
 @router.post("", status_code=201, operation_id="submitJob", dependencies=[SUBMITTER])
@@ -54,20 +53,17 @@ def submit(
 @router.get("", operation_id="listJobs", dependencies=[READER])
 def list_jobs(
     parts: Parts,
-    state: Annotated[list[JobState] | None, Query()] = None,
-    page_size: Annotated[int, Query(alias="pageSize", ge=1, le=1000)] = 50,
-    page_token: Annotated[str | None, Query(alias="pageToken")] = None,
+    pages: PagesOf50,
+    state: Annotated[
+        list[JobState] | None, Query(description="only jobs in this state; may come again")
+    ] = None,
 ) -> JobPage:
     """List jobs, newest first."""
     with parts.database.read() as connection:
-        page, more = views.page(
-            connection,
-            states=state or [],
-            size=page_size,
-            before=_cursor_of(page_token),
-            repository_url=parts.settings.repository_public_url,
-        )
-    return page.model_copy(update={"next_page_token": more and _token_of(more)})
+        rows = views.listing(connection, state or [], before=pages.after(), limit=pages.limit)
+        shown, token = pages.cut(rows, lambda row: [row["created_ms"], row["id"]])
+        items = views.listed(connection, shown, parts.settings.repository_public_url)
+    return JobPage(items=items, next_page_token=token)
 
 
 @router.get("/{job_id}", operation_id="getJob", dependencies=[READER])
@@ -155,18 +151,3 @@ def _told(job_id: str, response: Response, parts: Parts) -> Job:
         job = views.job(connection, row, parts.settings.repository_public_url)
     response.headers["ETag"] = f'"{row["last_seq"]}-{row["updated_ms"]}"'
     return job
-
-
-def _token_of(cursor: tuple[int, str]) -> str:
-    time, job_id = cursor
-    return base64.urlsafe_b64encode(f"{time}:{job_id}".encode()).decode()
-
-
-def _cursor_of(token: str | None) -> tuple[int, str] | None:
-    if token is None:
-        return None
-    try:
-        time, job_id = base64.urlsafe_b64decode(token).decode("ascii").split(":", 1)
-        return int(time), job_id
-    except ValueError:
-        raise BadInput("pageToken: take it from nextPageToken of the page before") from None

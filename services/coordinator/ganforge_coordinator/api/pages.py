@@ -5,11 +5,12 @@ import shlex
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from ganforge.errors import NotAllowed
 from ganforge.wire.jobs import Job, JobAction, JobState
+from ganforge_chassis.paging import PagesOf50, url_of_next
 from ganforge_chassis.tokens import Role, require
 from ganforge_coordinator import columns, gallery, ledger, progress, quality, views
 from ganforge_coordinator.api import jobs as jobs_api
@@ -20,7 +21,6 @@ from ganforge_coordinator.web.page import PageRoute, render
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-JOBS_SHOWN = 50
 LEARNERS_SHOWN = 12
 TILES_SHOWN = 120
 POINTS_IN_TABLE = 24
@@ -70,11 +70,11 @@ def jobs(
     request: Request,
     parts: Parts,
     role: Reader,
+    pages: PagesOf50,
     show: Show = Show.ALL,
-    page_token: Annotated[str | None, Query(alias="pageToken")] = None,
 ) -> Response:
     """Show the jobs, newest first, and the learners."""
-    page = jobs_api.list_jobs(parts, state=show.states, page_size=JOBS_SHOWN, page_token=page_token)
+    page = jobs_api.list_jobs(parts, pages, show.states)
     with parts.database.read() as connection:
         learners = views.all_learners(connection)
     return render(
@@ -85,8 +85,8 @@ def jobs(
         pictures={job.id: _newest_picture(job) for job in page.items},
         show=show,
         shows=list(Show),
-        more=page.next_page_token,
-        is_first=page_token is None,
+        older=url_of_next(request, page.next_page_token),
+        is_first="pageToken" not in request.query_params,
         commands=FIRST_COMMANDS,
         reads_mnist=any("MNIST" in learner.datasets for learner in learners),
         learners=learners[:LEARNERS_SHOWN],

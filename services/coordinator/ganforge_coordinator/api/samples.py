@@ -8,11 +8,12 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from ganforge.errors import GanforgeError, NotFound
 from ganforge.wire.jobs import Name
 from ganforge_chassis import problems
+from ganforge_chassis.api_route import ApiRoute
 from ganforge_coordinator import ledger
 from ganforge_coordinator.api.deps import READER, Parts, Service
 from ganforge_coordinator.web.page import HEADERS
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=ApiRoute)
 logger = logging.getLogger(__name__)
 
 YEAR = 365 * 86_400

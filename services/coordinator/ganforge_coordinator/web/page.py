@@ -9,11 +9,11 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import ganforge
 from ganforge.errors import GanforgeError, NotAuthenticated
+from ganforge_chassis.api_route import ApiRoute
 from ganforge_chassis.problems import from_validation
 from ganforge_chassis.tokens import COOKIE, Role, Tokens, token_of
 from ganforge_coordinator.web import words
@@ -99,7 +99,7 @@ def sign_in(request: Request, *, wanted: str, wrong: bool) -> Response:
     return render(request, "sign-in.html", status=401, wanted=wanted, wrong=wrong)
 
 
-class PageRoute(APIRoute):
+class PageRoute(ApiRoute):
     """A route whose errors are pages for people."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

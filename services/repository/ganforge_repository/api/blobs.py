@@ -1,10 +1,10 @@
 """``/v1/blobs``: bytes in and out by their digest; the learner's side."""
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import HTTPException, Request, Response
 
 from ganforge.wire.weights import PNG, SAFETENSORS, Blob
-from ganforge_chassis import problems
+from ganforge_chassis.api_route import api_router
 from ganforge_chassis.database import Database
 from ganforge_repository import blobs
 from ganforge_repository.api import streams
@@ -13,7 +13,7 @@ from ganforge_repository.blob_store import BlobStore
 from ganforge_repository.checks import check_for
 from ganforge_repository.upload import Received
 
-router = APIRouter(tags=["learner"], responses=problems.RESPONSES)
+router = api_router("learner")
 
 
 @router.put(

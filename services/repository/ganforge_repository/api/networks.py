@@ -2,30 +2,27 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi import Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
 from ganforge.networks import NetworkDefinition
 from ganforge.wire.jobs import Name
 from ganforge.wire.weights import NetworkPage, NetworkSummary
-from ganforge_chassis import problems
+from ganforge_chassis.api_route import api_router
 from ganforge_chassis.conditional import is_named, is_strongly_named
+from ganforge_chassis.paging import PagesOf100
 from ganforge_repository import networks
 from ganforge_repository.api.deps import Db, NetworkName, defines, reads
-from ganforge_repository.api.paging import PageSize, PageToken, key_of, page
 
-router = APIRouter(tags=["networks"], responses=problems.RESPONSES)
+router = api_router("networks")
 
 
 @router.get("/v1/networks", operation_id="listNetworks", dependencies=[reads])
-def list_networks(
-    database: Db, page_size: PageSize = 100, page_token: PageToken = None
-) -> NetworkPage:
+def list_networks(database: Db, pages: PagesOf100) -> NetworkPage:
     """List the networks by name."""
-    after = key_of(page_token, str)
     with database.read() as connection:
-        rows = networks.listing(connection, after=after, limit=page_size + 1)
-    items, token = page(rows, page_size, lambda row: row.name)
+        rows = networks.listing(connection, after=pages.after(), limit=pages.limit)
+    items, token = pages.cut(rows, lambda row: row.name)
     return NetworkPage(items=list(items), next_page_token=token)
 
 

@@ -1,13 +1,13 @@
 """``/v1/snapshots``: opening epochs and committing what was learnt; the learner's side."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from ganforge.wire.weights import OpenedEpoch, OpenEpoch, Snapshot, SnapshotCommit
-from ganforge_chassis import problems
+from ganforge_chassis.api_route import api_router
 from ganforge_repository import snapshots
 from ganforge_repository.api.deps import Db, JobName, learns, reads
 
-router = APIRouter(prefix="/v1/snapshots", tags=["learner"], responses=problems.RESPONSES)
+router = api_router("learner", prefix="/v1/snapshots")
 
 
 @router.post("/{job}/open", operation_id="openEpoch", dependencies=[learns])

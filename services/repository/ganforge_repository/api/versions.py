@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi import Header, HTTPException, Request, Response
 
 from ganforge.errors import NotFound
 from ganforge.wire.quality import QualityReport
@@ -16,8 +16,9 @@ from ganforge.wire.weights import (
     Version,
     VersionPage,
 )
-from ganforge_chassis import problems
+from ganforge_chassis.api_route import api_router
 from ganforge_chassis.database import Database
+from ganforge_chassis.paging import PagesOf100
 from ganforge_repository import blobs, catalog, difference, networks, quality
 from ganforge_repository.api import streams
 from ganforge_repository.api.deps import (
@@ -31,17 +32,12 @@ from ganforge_repository.api.deps import (
     learns,
     reads,
 )
-from ganforge_repository.api.paging import PageSize, PageToken, key_of, page
 from ganforge_repository.blob_store import BlobStore
 from ganforge_repository.checks import SafetensorsCheck
 from ganforge_repository.fit import Signature
 from ganforge_repository.upload import Received
 
-router = APIRouter(
-    prefix="/v1/networks/{network}/tags/{tag}/versions",
-    tags=["weights"],
-    responses=problems.RESPONSES,
-)
+router = api_router("weights", prefix="/v1/networks/{network}/tags/{tag}/versions")
 
 _TAKEN = (SAFETENSORS, "application/octet-stream")
 _WEIGHTS: dict[int | str, dict[str, Any]] = {
@@ -57,14 +53,14 @@ def list_versions(
     database: Db,
     network: NetworkName,
     tag: TagName,
-    page_size: PageSize = 100,
-    page_token: PageToken = None,
+    pages: PagesOf100,
 ) -> VersionPage:
     """List the versions of a tag, newest first."""
-    before = key_of(page_token, int)
     with database.read() as connection:
-        rows = catalog.version_listing(connection, network, tag, before=before, limit=page_size + 1)
-    items, token = page(rows, page_size, lambda row: row.version)
+        rows = catalog.version_listing(
+            connection, network, tag, before=pages.after(), limit=pages.limit
+        )
+    items, token = pages.cut(rows, lambda row: row.version)
     return VersionPage(items=list(items), next_page_token=token)
 
 
