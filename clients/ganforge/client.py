@@ -247,6 +247,26 @@ class Jobs:
         """
         return self._coordinator.progress(job_id, max_points=max_points, first=first, last=last)
 
+    def all_progress(self, job_id: str) -> Iterator[LearnProgress]:
+        """Go through every LearnProgress of a job, none left out, as they were when it began.
+
+        Raises:
+            Unreachable: the stream broke off: what was given is not all.
+        """
+        return self._coordinator.all_progress(job_id)
+
+    def export(self, job_id: str, kind: str) -> Iterator[bytes]:
+        """Give every LearnProgress as the bytes of a file, part after part.
+
+        Args:
+            job_id: the job.
+            kind: ``ndjson``, a JSON object a line, or ``arrow``, Apache Arrow's stream format.
+
+        Raises:
+            Unreachable: the stream broke off: what was given is not all.
+        """
+        return self._coordinator.export(job_id, kind)
+
     def quality(self, job_id: str) -> Sequence[QualityNote]:
         """List the versions of a job that were evaluated, in the order they were."""
         return self._coordinator.quality(job_id)

@@ -38,6 +38,7 @@ from ganforge.wire.learning import (
     StrategyInfo,
 )
 from ganforge.wire.model import WireModel
+from ganforge.wire.progress import LearnProgress
 from ganforge.wire.quality import QualityNote
 
 FOLLOW_SILENCE_SECONDS = 45.0
@@ -110,6 +111,18 @@ class CoordinatorClient:
         params = {"maxPoints": max_points, "from": first, "to": last}
         response = self._transport.request("GET", f"/v1/jobs/{job_id}/progress", params=params)
         return ProgressSeries.model_validate_json(response.content)
+
+    def export(self, job_id: str, kind: str) -> Iterator[bytes]:
+        """Give every LearnProgress as bytes, as they arrive: ``ndjson`` or ``arrow``."""
+        path = f"/v1/jobs/{job_id}/progress.{kind}"
+        with self._transport.stream("GET", path) as response:
+            yield from response.iter_bytes()
+
+    def all_progress(self, job_id: str) -> Iterator[LearnProgress]:
+        """Give every LearnProgress, one after the other."""
+        with self._transport.stream("GET", f"/v1/jobs/{job_id}/progress.ndjson") as response:
+            for line in response.iter_lines():
+                yield LearnProgress.model_validate_json(line)
 
     def quality(self, job_id: str) -> list[QualityNote]:
         """List the versions of a job that were evaluated, the first first."""

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.ipc
 import pytest
 import torch
 
@@ -234,6 +235,24 @@ def test_every_commands_json_is_json(
     assert told["weights diff Generator@mine:1 2"].json["identical"]
     events = ganforge("jobs", "watch", job, "--json")
     assert [event["id"] for event in events.lines] == list(range(1, len(events.lines) + 1))
+
+
+def test_all_progress_is_written_as_lines_as_a_table_and_as_arrow(
+    ganforge: CommandLine, learner: PlayedLearner, tmp_path: Path
+) -> None:
+    job = submitted(ganforge)
+    learner.do_one_job()
+    told = ganforge("jobs", "progress", job)
+    assert [point["iteration"] for point in told.lines] == list(range(10))
+    table = ganforge("jobs", "progress", job, "--format", "csv").out.splitlines()
+    assert table[:2] == ["iteration,minibatchLoss,dLossReal,dLossFake", "0,0.5,0.25,0.125"]
+    assert len(table) == 11
+    ran = ganforge("jobs", "progress", job, "--format", "arrow", "--out", "p.arrow")
+    assert (ran.code, ran.out) == (0, "")
+    with pyarrow.ipc.open_stream(tmp_path / "p.arrow") as stream:
+        assert stream.read_all().num_rows == 10
+    assert ganforge("jobs", "progress", "job-00000000", "--out", "q").code == 3
+    assert not list(tmp_path.glob("*q*"))
 
 
 def test_every_table_has_its_rows(ganforge: CommandLine, learner: PlayedLearner) -> None:

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.ipc
 import pytest
 
 import ganforge
@@ -15,6 +16,7 @@ from ganforge.errors import (
     UnknownName,
     Unreachable,
 )
+from ganforge.wire.progress import LearnProgress
 from ganforge.wire.strategies import BUILT_IN
 from ganforge_local.server import LocalServer
 from tests.local.serving import PlayedLearner
@@ -136,6 +138,22 @@ def test_progress_comes_as_columns(client: Client, learner: PlayedLearner) -> No
     told = client.jobs.progress(job.id, first=3, last=5)
     assert told.iterations == [3, 4, 5]
     assert told.series["dLossFake"] == [0.125] * 3
+
+
+def test_all_progress_comes_point_by_point_and_as_files(
+    client: Client, learner: PlayedLearner
+) -> None:
+    job = client.learn(NETWORKS, "MNIST")
+    learner.do_one_job()
+    told = list(client.jobs.all_progress(job.id))
+    assert [point.iteration for point in told] == list(range(10))
+    assert told[0].extra == {"dLossReal": 0.25, "dLossFake": 0.125}
+    lines = b"".join(client.jobs.export(job.id, "ndjson")).splitlines()
+    assert [LearnProgress.model_validate_json(line) for line in lines] == told
+    table = pyarrow.ipc.open_stream(b"".join(client.jobs.export(job.id, "arrow"))).read_all()
+    assert table["dLossReal"].to_pylist() == [0.25] * 10
+    with pytest.raises(NotFound):
+        next(client.jobs.all_progress("job-00000000"))
 
 
 def test_weights_are_pulled_pushed_promoted_and_compared(

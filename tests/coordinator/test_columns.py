@@ -26,29 +26,37 @@ def matrices(draw: st.DrawFn, longest: int = 60) -> list[list[float]]:
     return [draw(st.lists(value, min_size=length, max_size=length)) for _ in range(rows)]
 
 
-@given(
-    st.integers(1, 50).flatmap(
-        lambda n: st.dictionaries(
-            st.text(max_size=5), st.lists(NUMBERS, min_size=n, max_size=n), min_size=1, max_size=4
-        )
-    ),
-    st.integers(0, 2**40),
-    st.integers(1, 1000),
-)
-def test_what_is_packed_is_unpacked(
-    series: dict[str, list[float | None]], first: int, step: int
+@st.composite
+def pushes(draw: st.DrawFn) -> list[tuple[int, int, list[list[float | None]]]]:
+    """Some pushes of the same two series: first iteration, step, columns."""
+    starts = draw(st.lists(st.tuples(st.integers(0, 2**40), st.integers(1, 1000)), min_size=1))
+    lengths = [draw(st.integers(1, 9)) for _ in starts]
+    column = [st.lists(NUMBERS, min_size=length, max_size=length) for length in lengths]
+    return [
+        (first, step, [draw(values), draw(values)])
+        for (first, step), values in zip(starts, column, strict=True)
+    ]
+
+
+@given(pushes())
+def test_what_is_packed_is_unpacked_however_many_at_once(
+    told: list[tuple[int, int, list[list[float | None]]]],
 ) -> None:
-    count = len(next(iter(series.values())))
-    found = columns.unpack(columns.pack(series), list(series), first=first, step=step, count=count)
-    assert found.iterations.tolist() == [first + step * index for index in range(count)]
-    for name, column in series.items():
-        assert columns.as_json(found.series[name]) == pytest.approx(column)
+    bodies = [columns.pack(dict(zip("ab", both, strict=True))) for _, _, both in told]
+    counts = np.array([len(both[0]) for _, _, both in told])
+    firsts, steps = (np.array([each[at] for each in told]) for at in (0, 1))
+    found = columns.unpack(bodies, ["a", "b"], firsts, steps, counts)
+    assert found.iterations.tolist() == [
+        first + step * index for first, step, both in told for index in range(len(both[0]))
+    ]
+    for at, name in enumerate("ab"):
+        wanted = [value for _, _, both in told for value in both[at]]
+        assert columns.as_json(found.series[name]) == pytest.approx(wanted)
 
 
 def test_numbers_beyond_float32_become_infinite_and_read_as_null() -> None:
-    found = columns.unpack(
-        columns.pack({"a": [1e300, -1e300, 1e-300]}), ["a"], first=0, step=1, count=3
-    )
+    body = columns.pack({"a": [1e300, -1e300, 1e-300]})
+    found = columns.unpack([body], ["a"], np.array([0]), np.array([1]), np.array([3]))
     assert columns.as_json(found.series["a"]) == [None, None, 0.0]
 
 
@@ -64,6 +72,7 @@ def test_thinning_keeps_every_extreme_both_ends_and_the_order(
 ) -> None:
     points = columns_of(matrix)
     few = columns.downsample(points, max_points)
+    assert len(few) == len(points) or len(points) > max_points
     assert few.iterations[0] == points.iterations[0]
     assert few.iterations[-1] == points.iterations[-1]
     assert (np.diff(few.iterations) > 0).all()

@@ -9,6 +9,7 @@ from ganforge.cli import exits, follow
 from ganforge.cli.application import Suggesting
 from ganforge.cli.connection import json_option, with_client
 from ganforge.cli.output import age, say, show_items, show_json, show_table
+from ganforge.cli.progress import progress as progress_command
 
 if TYPE_CHECKING:
     from ganforge.client import Client
@@ -21,6 +22,9 @@ STATES = ("QUEUED", "STARTING", "RUNNING", "PAUSED", "SUCCEEDED", "FAILED", "CAN
 @click.group(cls=Suggesting)
 def jobs() -> None:
     """List, watch and steer learn jobs."""
+
+
+jobs.add_command(progress_command)
 
 
 @jobs.command("list")

@@ -14,6 +14,9 @@ from ganforge_chassis.clock import now_ms
 
 POOL_SIZE = 20
 
+BINARY = "ganforge_binary"
+"""The execution option of a query for many bytes: PostgreSQL sends them as such, not as hex."""
+
 
 class Database:
     """Transactions on SQLite or PostgreSQL, written the same way.
@@ -119,4 +122,13 @@ def _sqlite_engine(url: Any, page_size: int) -> Engine:
 
 
 def _pg_engine(url: Any) -> Engine:
-    return create_engine(url, pool_size=POOL_SIZE, max_overflow=20, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=POOL_SIZE, max_overflow=20, pool_pre_ping=True)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def choose_format(
+        connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, many: Any
+    ) -> None:
+        if context is not None and context.execution_options.get(BINARY):
+            cursor.format = 1
+
+    return engine

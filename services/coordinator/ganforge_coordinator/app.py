@@ -7,7 +7,16 @@ from ganforge.repository import RepositoryClient
 from ganforge_chassis import application, migrations
 from ganforge_chassis.database import Database
 from ganforge_coordinator import dispatch
-from ganforge_coordinator.api import attempts, catalog, events, jobs, pages, samples, session
+from ganforge_coordinator.api import (
+    attempts,
+    catalog,
+    events,
+    jobs,
+    pages,
+    progress,
+    samples,
+    session,
+)
 from ganforge_coordinator.api.deps import Service
 from ganforge_coordinator.census import Census
 from ganforge_coordinator.reaper import Reaper
@@ -57,8 +66,8 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     )
     app.state.service = service
     app.state.metrics.register(Census(database))
-    # Events before jobs: both live below /v1/jobs/{id}.
-    for api in (events, jobs, attempts, catalog, session, samples, pages):
+    # Events and progress before jobs: all live below /v1/jobs/{id}.
+    for api in (events, progress, jobs, attempts, catalog, session, samples, pages):
         app.include_router(api.router)
     app.mount("/static", Assets())
     return app

@@ -32,11 +32,27 @@ def pack(series: Mapping[str, Sequence[float | None]]) -> bytes:
         return np.array(list(series.values()), dtype="<f4").tobytes()
 
 
-def unpack(body: bytes, names: Sequence[str], *, first: int, step: int, count: int) -> Columns:
-    """Unpack what ``pack`` packed; iterations are ``first, first + step, ...``."""
-    matrix = np.frombuffer(body, dtype="<f4").reshape(len(names), count)
-    iterations = first + step * np.arange(count, dtype=np.int64)
-    return Columns(iterations, dict(zip(names, matrix, strict=True)))
+def unpack(
+    bodies: Sequence[bytes], names: Sequence[str], firsts: Ints, steps: Ints, counts: Ints
+) -> Columns:
+    """Unpack what ``pack`` packed, all of it at once: 10,000 bodies are no loop of 10,000.
+
+    Args:
+        bodies: packed columns of the same series.
+        names: the series.
+        firsts: of each body its first iteration; those are ``first, first + step, ...``.
+        steps: of each body how far its iterations are apart.
+        counts: of each body how many points it has.
+    """
+    values = np.frombuffer(b"".join(bodies), dtype="<f4")
+    before = np.cumsum(counts) - counts  # points of the bodies in front of each
+    # The n-th point lies n - before points into its body, and so does its value in each column.
+    place = np.arange(int(counts.sum()), dtype=np.int64) - np.repeat(before, counts)
+    iterations = np.repeat(firsts, counts) + np.repeat(steps, counts) * place
+    place += np.repeat(before * len(names), counts)
+    stride = np.repeat(counts, counts)
+    series = {name: values[place + at * stride] for at, name in enumerate(names)}
+    return Columns(iterations, series)
 
 
 def join(parts: Sequence[Columns]) -> Columns:

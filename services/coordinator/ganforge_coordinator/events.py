@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, RowMapping, select
 
 from ganforge.wire.jobs import JobEvent
-from ganforge_coordinator import columns, progress
+from ganforge_coordinator import columns, history
 from ganforge_coordinator.db.models import job_events, progress_chunks, series_schemas
 
 COLLAPSE = "collapse"
@@ -59,9 +60,10 @@ def _told(row: RowMapping) -> JobEvent:
 
 
 def _progress(row: RowMapping) -> JobEvent:
-    points = progress.chunk_columns(row)
+    first, step, count = (np.array([row[name]]) for name in ("first", "step", "count"))
+    points = columns.unpack([row["body"]], row["names"], first, step, count)
     few = columns.downsample(points, POINTS_PER_EVENT)
-    data: dict[str, Any] = progress.as_series(few, len(points)).model_dump(mode="json")
+    data: dict[str, Any] = history.as_series(few, len(points)).model_dump(mode="json")
     return JobEvent(
         id=row["job_seq"],
         type="progress",

@@ -1,22 +1,18 @@
-"""Every LearnProgress: kept once and in order, read as columns."""
+"""Every LearnProgress, kept once and in order."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from ganforge import digest
 from ganforge.errors import BadInput, SequenceGap
-from ganforge.wire.jobs import ProgressSeries
 from ganforge.wire.learning import ProgressPush, ProgressReply
 from ganforge.wire.progress import LearnProgress
 from ganforge_chassis.clock import now_ms
 from ganforge_coordinator import columns, lease, ledger
-from ganforge_coordinator.columns import Columns
 from ganforge_coordinator.db.models import (
     attempt_members,
-    attempts,
     jobs,
     progress_chunks,
     series_schemas,
@@ -107,81 +103,3 @@ def _update_job(connection: Connection, job_id: str, push: ProgressPush) -> None
     if push.iterations_per_second is not None:
         values["iterations_per_second"] = push.iterations_per_second
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
-
-
-def chunk_columns(row: RowMapping) -> Columns:
-    """Unpack a stored chunk, joined with its series' names."""
-    return columns.unpack(
-        row["body"], row["names"], first=row["first"], step=row["step"], count=row["count"]
-    )
-
-
-def read(
-    connection: Connection, job_id: str, *, first: int = 0, last: int | None = None
-) -> Columns:
-    """Read the points of iterations ``first`` to ``last``, both included.
-
-    Points that a later attempt went back behind are left out: they belong to a past that was not
-    kept. They stay stored.
-    """
-    parts = list(stream(connection, job_id, first=first, last=last))
-    return columns.join(parts)
-
-
-def stream(
-    connection: Connection, job_id: str, *, first: int = 0, last: int | None = None
-) -> Iterator[Columns]:
-    """Read as ``read`` does, chunk after chunk."""
-    ends = _ends_of_epochs(connection, job_id)
-    chunks = (
-        select(progress_chunks, series_schemas.c.names)
-        .join(series_schemas)
-        .where(progress_chunks.c.job_id == job_id, progress_chunks.c.rank == 0)
-        .order_by(progress_chunks.c.epoch, progress_chunks.c.seq)
-    )
-    for row in connection.execute(chunks).mappings():
-        part = chunk_columns(row)
-        wanted = part.iterations >= first
-        if last is not None:
-            wanted &= part.iterations <= last
-        if (end := ends[row["epoch"]]) is not None:
-            wanted &= part.iterations < end
-        if wanted.any():
-            yield part if wanted.all() else part.take(wanted)
-
-
-def _ends_of_epochs(connection: Connection, job_id: str) -> dict[int, int | None]:
-    """Tell for each epoch the iteration from which a later one took over.
-
-    An attempt took over where it says it began, or, when it ended before it could say so, where
-    its first point is.
-    """
-    first_points = (
-        select(progress_chunks.c.epoch, func.min(progress_chunks.c.first).label("first"))
-        .where(progress_chunks.c.job_id == job_id, progress_chunks.c.rank == 0)
-        .group_by(progress_chunks.c.epoch)
-        .subquery()
-    )
-    begin = case((attempts.c.started, attempts.c.resume_iteration), else_=first_points.c.first)
-    rows = connection.execute(
-        select(attempts.c.epoch, begin)
-        .outerjoin(first_points, first_points.c.epoch == attempts.c.epoch)
-        .where(attempts.c.job_id == job_id)
-        .order_by(attempts.c.epoch.desc())
-    ).all()
-    ends: dict[int, int | None] = {}
-    end: int | None = None
-    for epoch, began in rows:
-        ends[epoch] = end
-        if began is not None:
-            end = began if end is None else min(end, began)
-    return ends
-
-
-def as_series(points: Columns, total: int) -> ProgressSeries:
-    """Say columns as they cross the wire."""
-    return ProgressSeries(
-        iterations=points.iterations.tolist(),
-        series={name: columns.as_json(column) for name, column in points.series.items()},
-        total=total,
-    )

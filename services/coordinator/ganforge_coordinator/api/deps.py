@@ -17,6 +17,9 @@ RECHECK_SECONDS = 2.0
 """How long to trust silence: another coordinator may have written to the same database."""
 
 
+CHARTS_AT_ONCE = 2
+
+
 class Service:
     """The parts of a running coordinator."""
 
@@ -28,6 +31,8 @@ class Service:
         self.signals = Signals()
         self.repository = repository
         self.stopping = threading.Event()
+        # A chart of a million points takes some 50 MB while it is thinned out.
+        self.charts = threading.Semaphore(CHARTS_AT_ONCE)
 
 
 def _service(request: Request) -> Service:

@@ -1,19 +1,16 @@
-"""Submit, list, show, steer jobs; read their progress."""
+"""Submit, list, show, steer jobs."""
 
-import json
-from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from ganforge import recipes
-from ganforge.wire.jobs import Job, JobAction, JobPage, JobState, LearnJob, ProgressSeries
+from ganforge.wire.jobs import Job, JobAction, JobPage, JobState, LearnJob
 from ganforge.wire.quality import QualityNote
 from ganforge_chassis.api_route import api_router
 from ganforge_chassis.conditional import is_named
 from ganforge_chassis.paging import PagesOf50
-from ganforge_coordinator import columns, ledger, progress, quality, signals, submission, views
+from ganforge_coordinator import ledger, quality, signals, submission, views
 from ganforge_coordinator.api.deps import READER, SUBMITTER, JobId, Parts
 from ganforge_coordinator.job import Trigger
 
@@ -92,57 +89,12 @@ def steer(job_id: JobId, action: JobAction, response: Response, parts: Parts) ->
     return _told(job_id, response, parts)
 
 
-@router.get("/{job_id}/progress", operation_id="getProgress", dependencies=[READER])
-def read_progress(
-    job_id: JobId,
-    parts: Parts,
-    max_points: Annotated[int, Query(alias="maxPoints", ge=2, le=100_000)] = 1000,
-    first: Annotated[int, Query(alias="from", ge=0, lt=2**53)] = 0,
-    last: Annotated[int | None, Query(alias="to", ge=0, lt=2**53)] = None,
-) -> ProgressSeries:
-    """Read the progress as columns, downsampled with every extreme kept."""
-    with parts.database.read() as connection:
-        ledger.find(connection, job_id)
-        points = progress.read(connection, job_id, first=first, last=last)
-    return progress.as_series(columns.downsample(points, max_points), len(points))
-
-
 @router.get("/{job_id}/quality", operation_id="getQuality", dependencies=[READER])
 def read_quality(job_id: JobId, parts: Parts) -> list[QualityNote]:
     """List the versions of a job that were evaluated, in the order they were."""
     with parts.database.read() as connection:
         ledger.find(connection, job_id)
         return quality.told(connection, job_id)
-
-
-@router.get(
-    "/{job_id}/progress.ndjson",
-    operation_id="getAllProgress",
-    dependencies=[READER],
-    response_class=StreamingResponse,
-)
-def read_all_progress(job_id: JobId, parts: Parts) -> Response:
-    """Read every LearnProgress, one JSON object a line."""
-    with parts.database.read() as connection:
-        ledger.find(connection, job_id)
-
-    def lines() -> Iterator[bytes]:
-        with parts.database.read() as connection:
-            for part in progress.stream(connection, job_id):
-                yield _as_lines(part)
-
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
-
-
-def _as_lines(part: columns.Columns) -> bytes:
-    names = list(part.series)
-    rows = zip(*(columns.as_json(column) for column in part.series.values()), strict=True)
-    told = []
-    for iteration, row in zip(part.iterations.tolist(), rows, strict=True):
-        values = dict(zip(names, row, strict=True))
-        loss = values.pop(progress.LOSS, None)
-        told.append(json.dumps({"iteration": iteration, "minibatchLoss": loss, "extra": values}))
-    return ("\n".join(told) + "\n").encode()
 
 
 def _told(job_id: str, response: Response, parts: Parts) -> Job:

@@ -12,7 +12,7 @@ from ganforge.errors import NotAllowed
 from ganforge.wire.jobs import Job, JobAction, JobState
 from ganforge_chassis.paging import PagesOf50, url_of_next
 from ganforge_chassis.tokens import Role, require
-from ganforge_coordinator import columns, gallery, ledger, progress, quality, views
+from ganforge_coordinator import columns, gallery, history, ledger, quality, views
 from ganforge_coordinator.api import jobs as jobs_api
 from ganforge_coordinator.api.deps import SUBMITTER, Parts, Service
 from ganforge_coordinator.web import quality_chart
@@ -148,7 +148,7 @@ def _newest_picture(job: Job) -> str | None:
 def _table(parts: Service, job_id: str) -> dict[str, Any]:
     """Give the losses as a table: few rows, evenly spread, the newest last."""
     with parts.database.read() as connection:
-        points = progress.read(connection, job_id)
+        points = history.read(connection, history.find(connection, job_id))
     step = max(1, -(-len(points) // POINTS_IN_TABLE))
     few = points.take(slice((len(points) - 1) % step if len(points) else 0, None, step))
     series = [columns.as_json(column) for column in few.series.values()]

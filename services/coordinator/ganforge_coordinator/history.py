@@ -1,0 +1,226 @@
+"""The points of a job that count, as they were at one moment, read as columns."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, Select, func, select
+
+import ganforge
+from ganforge.wire.jobs import ProgressSeries
+from ganforge_chassis.database import BINARY, Database
+from ganforge_coordinator import columns
+from ganforge_coordinator.columns import Columns
+from ganforge_coordinator.db.models import attempts, progress_chunks, series_schemas
+
+STREAMED_CHUNKS = 64
+"""How many chunks are in memory while all of a history is streamed."""
+
+READ_CHUNKS = 500
+"""How many chunks are unpacked at once for a chart: so few that they fit a processor's cache."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Which of a job's points count; fixed at one moment, however much is pushed meanwhile.
+
+    Points that a later attempt went back behind are left out: they belong to a past that was not
+    kept. They stay stored.
+    """
+
+    job_id: str
+    since: int
+    """The number among the job's events of its first chunk; 0 when there is none."""
+    until: int
+    """And of its last chunk."""
+    ends: Mapping[int, int | None]
+    """For each epoch the iteration from which a later one took over."""
+
+    def etag(self, *asked: object) -> str:
+        """Name what is told when this history is asked for ``asked``, without reading it.
+
+        Chunks are only ever added or dropped, never changed. The version stands for how they are
+        thinned out.
+        """
+        parts = (ganforge.__version__, self.job_id, self.since, self.until, self.ends, asked)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def find(connection: Connection, job_id: str) -> History:
+    """Find out which points of a job count now."""
+    of_job = progress_chunks.c.job_id == job_id
+    # Each end of the index is one look; count and both at once would walk along all of it.
+    first, last = (
+        select(end(progress_chunks.c.job_seq)).where(of_job).scalar_subquery()
+        for end in (func.min, func.max)
+    )
+    since, until = connection.execute(select(first, last)).one()
+    return History(job_id, since or 0, until or 0, _ends_of_epochs(connection, job_id))
+
+
+def _ends_of_epochs(connection: Connection, job_id: str) -> dict[int, int | None]:
+    """Tell for each epoch the iteration from which a later one took over.
+
+    An attempt took over where it says it began, or, when it ended before it could say so, where
+    its first point is.
+    """
+    tries = connection.execute(
+        select(attempts.c.epoch, attempts.c.started, attempts.c.resume_iteration)
+        .where(attempts.c.job_id == job_id)
+        .order_by(attempts.c.epoch.desc())
+    ).all()
+    silent = [epoch for epoch, started, _ in tries if not started]
+    first_points = _first_points(connection, job_id, silent)
+    ends: dict[int, int | None] = {}
+    end: int | None = None
+    for epoch, started, resume_iteration in tries:
+        ends[epoch] = end
+        began = resume_iteration if started else first_points.get(epoch)
+        if began is not None:
+            end = began if end is None else min(end, began)
+    return ends
+
+
+def _first_points(connection: Connection, job_id: str, epochs: Sequence[int]) -> dict[int, int]:
+    query = (
+        select(progress_chunks.c.epoch, func.min(progress_chunks.c.first).label("first"))
+        .where(
+            progress_chunks.c.job_id == job_id,
+            progress_chunks.c.epoch.in_(epochs),
+            progress_chunks.c.rank == 0,
+        )
+        .group_by(progress_chunks.c.epoch)
+    )
+    return {row.epoch: row.first for row in connection.execute(query)} if epochs else {}
+
+
+def read(
+    connection: Connection, history: History, *, first: int = 0, last: int | None = None
+) -> Columns:
+    """Read the points of iterations ``first`` to ``last``, both included."""
+    parts: list[Columns] = []
+    after = history.since - 1
+    while True:
+        wanted = _chunks(history, after=after, limit=READ_CHUNKS)
+        rows = connection.execute(_within(wanted, first, last)).all()
+        parts += _points(connection, rows, history, first=first, last=last)
+        if len(rows) < READ_CHUNKS:
+            return columns.join(parts)
+        after = rows[-1].job_seq
+
+
+def stream(database: Database, history: History) -> Iterator[Columns]:
+    """Read all points, a few chunks at a time, each time in a transaction of its own.
+
+    However slowly they are taken, nothing is held meanwhile: no transaction that keeps SQLite's
+    log from being folded in or PostgreSQL's old rows from being swept, and little memory.
+    """
+    after = history.since - 1
+    while True:
+        with database.read() as connection:
+            rows = connection.execute(_chunks(history, after=after, limit=STREAMED_CHUNKS)).all()
+            parts = _points(connection, rows, history)
+        yield from parts
+        if len(rows) < STREAMED_CHUNKS:
+            return
+        after = rows[-1].job_seq
+
+
+def names(connection: Connection, history: History) -> list[str]:
+    """List the series that the chunks have, in the order they came up."""
+    came_up = (
+        select(
+            progress_chunks.c.series_digest, func.min(progress_chunks.c.job_seq).label("job_seq")
+        )
+        .where(
+            progress_chunks.c.job_id == history.job_id,
+            progress_chunks.c.rank == 0,
+            progress_chunks.c.job_seq <= history.until,
+        )
+        .group_by(progress_chunks.c.series_digest)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(series_schemas.c.names)
+        .join(came_up, came_up.c.series_digest == series_schemas.c.digest)
+        .order_by(came_up.c.job_seq)
+    ).scalars()
+    return list(dict.fromkeys(name for told in rows for name in told))
+
+
+def _chunks(history: History, *, after: int, limit: int) -> Select[Any]:
+    """Select the next chunks; as fencing lets none come late, their numbers are in order."""
+    chunk = progress_chunks.c
+    found = select(
+        chunk.job_seq,
+        chunk.epoch,
+        chunk.first,
+        chunk.step,
+        chunk.count,
+        chunk.series_digest,
+        chunk.body,
+    )
+    return (
+        found.where(
+            chunk.job_id == history.job_id,
+            chunk.rank == 0,
+            chunk.job_seq > after,
+            chunk.job_seq <= history.until,
+        )
+        .order_by(chunk.job_seq)
+        .limit(limit)
+        .execution_options(**{BINARY: True})
+    )
+
+
+def _within(chunks: Select[Any], first: int, last: int | None) -> Select[Any]:
+    """Leave out the chunks that have no point of the iterations wanted."""
+    chunk = progress_chunks.c
+    if first > 0:
+        chunks = chunks.where(chunk.first + chunk.step * (chunk.count - 1) >= first)
+    return chunks if last is None else chunks.where(chunk.first <= last)
+
+
+def _points(
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    history: History,
+    *,
+    first: int = 0,
+    last: int | None = None,
+) -> list[Columns]:
+    """Unpack chunks and keep the points that count and are wanted; one part for like chunks."""
+    digests = {row.series_digest for row in rows}
+    known = select(series_schemas.c.digest, series_schemas.c.names).where(
+        series_schemas.c.digest.in_(digests)
+    )
+    named = {row.digest: row.names for row in connection.execute(known)}
+    parts = []
+    for (digest, epoch), alike in groupby(rows, key=lambda row: (row.series_digest, row.epoch)):
+        part = _unpacked(list(alike), named[digest])
+        wanted = part.iterations >= first
+        if last is not None:
+            wanted &= part.iterations <= last
+        if (end := history.ends[epoch]) is not None:
+            wanted &= part.iterations < end
+        if wanted.any():
+            parts.append(part if wanted.all() else part.take(wanted))
+    return parts
+
+
+def _unpacked(rows: Sequence[Row[Any]], names: Sequence[str]) -> Columns:
+    _, _, firsts, steps, counts, _, bodies = zip(*rows, strict=True)
+    numbers = (np.array(each, dtype=np.int64) for each in (firsts, steps, counts))
+    return columns.unpack(bodies, names, *numbers)
+
+
+def as_series(points: Columns, total: int) -> ProgressSeries:
+    """Say columns as they cross the wire."""
+    return ProgressSeries(
+        iterations=points.iterations.tolist(),
+        series={name: columns.as_json(column) for name, column in points.series.items()},
+        total=total,
+    )
