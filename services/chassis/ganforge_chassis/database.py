@@ -48,10 +48,17 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Open a transaction that may write."""
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Open a transaction that may write.
+
+        Args:
+            durable: whether it outlives a loss of power. On SQLite one that need not is many
+                times cheaper; it outlives the death of this process like any other, is never
+                torn, and is safe once a durable one that came later is. PostgreSQL keeps all.
+        """
         with self._writer, self.engine.connect() as connection:
-            connection = connection.execution_options(ganforge_write=True)
+            synchronous = "FULL" if durable else "NORMAL"
+            connection = connection.execution_options(ganforge_write=synchronous)
             with connection.begin():
                 yield connection
 
@@ -115,8 +122,14 @@ def _sqlite_engine(url: Any, page_size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("ganforge_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        synchronous = connection.get_execution_options().get("ganforge_write")
+        if synchronous is None:
+            connection.exec_driver_sql("BEGIN")
+            return
+        if connection.info.get("synchronous", "FULL") != synchronous:
+            connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+            connection.info["synchronous"] = synchronous
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -21,6 +21,7 @@ from ganforge_coordinator.api.deps import Service
 from ganforge_coordinator.census import Census
 from ganforge_coordinator.reaper import Reaper
 from ganforge_coordinator.settings import CoordinatorSettings
+from ganforge_coordinator.watch import Watch
 from ganforge_coordinator.web.assets import Assets
 
 REPOSITORY_TIMEOUT_SECONDS = 3.0
@@ -39,14 +40,21 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     repository = None if transport is None else RepositoryClient(transport)
     service = Service(settings, database, repository)
     reaper = Reaper(database, service.signals, seconds=settings.reap_seconds)
+    watch = Watch(database, service.signals)
+
+    def start() -> None:
+        reaper.start()
+        watch.start()
 
     def stop() -> None:
         reaper.stop()
+        watch.stop()
         service.stopping.set()
         service.signals.notify_all()
 
     def end() -> None:
         reaper.join()
+        watch.join()
         if transport is not None:
             transport.close()
 
@@ -55,7 +63,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
         description="Accepts learn jobs, leases them to learners, keeps every LearnProgress.",
         database=database,
         tokens=settings.known_tokens(),
-        start=reaper.start,
+        start=start,
         stop=stop,
         end=end,
         max_body_bytes=MAX_BODY_BYTES,

@@ -9,9 +9,18 @@ QUEUE = "queue"
 """The topic of those who wait for a job to claim."""
 
 
+_JOB = "job:"
+_POINTS = "points:"
+
+
 def of_job(job_id: str) -> str:
-    """Name the topic of those who follow one job."""
-    return f"job:{job_id}"
+    """Name the topic of those who wait for what becomes of one job."""
+    return f"{_JOB}{job_id}"
+
+
+def points_of(job_id: str) -> str:
+    """Name the topic of those who also wait for a job's progress; it comes far more often."""
+    return f"{_POINTS}{job_id}"
 
 
 class Waiter:
@@ -49,18 +58,20 @@ class Signals:
         self._waiters: dict[str, set[Waiter]] = {}
 
     @contextmanager
-    def waiting(self, topic: str) -> Iterator[Waiter]:
-        """Wait for ``topic``; enter before looking at the database, so that no change is missed."""
+    def waiting(self, *topics: str) -> Iterator[Waiter]:
+        """Wait for ``topics``; entered before looking at the database, it misses no change."""
         waiter = Waiter(asyncio.get_running_loop())
         with self._lock:
-            self._waiters.setdefault(topic, set()).add(waiter)
+            for topic in topics:
+                self._waiters.setdefault(topic, set()).add(waiter)
         try:
             yield waiter
         finally:
             with self._lock:
-                self._waiters[topic].discard(waiter)
-                if not self._waiters[topic]:
-                    del self._waiters[topic]
+                for topic in topics:
+                    self._waiters[topic].discard(waiter)
+                    if not self._waiters[topic]:
+                        del self._waiters[topic]
 
     def notify(self, *topics: str) -> None:
         """Tell everyone who waits for one of ``topics``."""
@@ -68,6 +79,12 @@ class Signals:
             waiters = [waiter for topic in topics for waiter in self._waiters.get(topic, ())]
         for waiter in waiters:
             waiter.wake()
+
+    def awaited_jobs(self) -> set[str]:
+        """Give the ids of the jobs that somebody waits for."""
+        with self._lock:
+            topics = list(self._waiters)
+        return {topic.partition(":")[2] for topic in topics if topic.startswith((_JOB, _POINTS))}
 
     def notify_all(self) -> None:
         """Tell everyone, as when the service stops."""

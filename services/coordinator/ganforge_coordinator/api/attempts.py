@@ -105,30 +105,27 @@ async def heartbeat(
     attempt_id: AttemptId, beat: Heartbeat, parts: Parts, wait_seconds: WaitSeconds
 ) -> HeartbeatReply:
     """Renew the lease at once; then wait for a new command as long as ``Prefer: wait=`` says."""
-    job_topic = await run_in_threadpool(_topic_of, parts, attempt_id)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
+    job_topic, reply = await run_in_threadpool(_beat, parts, attempt_id, beat)
+    if beat.started:
+        parts.signals.notify(job_topic)
+    known = beat.command_seen or Command.RUN
     with parts.signals.waiting(job_topic) as waiter:
-        reply = await run_in_threadpool(_beat, parts, attempt_id, beat)
-        if beat.started:
-            parts.signals.notify(job_topic)
-        while str(reply.command) == (beat.command_seen or Command.RUN):
-            left = deadline - loop.time()
-            if left <= 0 or parts.stopping.is_set():
+        while reply.command == known and not parts.stopping.is_set():
+            # Looked at before the wait: a command may have come before the waiter was there.
+            if (left := deadline - loop.time()) <= 0:
                 break
-            await waiter.wait(min(left, RECHECK_SECONDS))
             reply = await run_in_threadpool(_standing, parts, attempt_id)
+            if reply.command == known:
+                await waiter.wait(left)
     return reply
 
 
-def _topic_of(parts: Parts, attempt_id: str) -> str:
-    with parts.database.read() as connection:
-        return signals.of_job(dispatch.job_of(connection, attempt_id))
-
-
-def _beat(parts: Parts, attempt_id: str, beat: Heartbeat) -> HeartbeatReply:
-    with parts.database.write() as connection:
-        return dispatch.beat(connection, attempt_id, beat)
+def _beat(parts: Parts, attempt_id: str, beat: Heartbeat) -> tuple[str, HeartbeatReply]:
+    with parts.database.write(durable=False) as connection:
+        job_topic = signals.of_job(dispatch.job_of(connection, attempt_id))
+        return job_topic, dispatch.beat(connection, attempt_id, beat)
 
 
 def _standing(parts: Parts, attempt_id: str) -> HeartbeatReply:
@@ -139,9 +136,10 @@ def _standing(parts: Parts, attempt_id: str) -> HeartbeatReply:
 @router.post("/attempts/{attempt_id}/progress", operation_id="pushProgress", dependencies=[LEARNER])
 def push_progress(attempt_id: AttemptId, push: ProgressPush, parts: Parts) -> ProgressReply:
     """Keep points of progress, once and in order; sending them again changes nothing."""
-    with parts.database.write() as connection:
+    # A snapshot is noted durably after the progress up to it: that is as far as a job goes back.
+    with parts.database.write(durable=False) as connection:
         job_id, reply = progress.push(connection, attempt_id, push)
-    parts.signals.notify(signals.of_job(job_id))
+    parts.signals.notify(signals.points_of(job_id))
     return reply
 
 

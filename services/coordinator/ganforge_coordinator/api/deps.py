@@ -14,7 +14,7 @@ from ganforge_coordinator.signals import Signals
 
 MAX_WAIT_SECONDS = 25.0
 RECHECK_SECONDS = 2.0
-"""How long to trust silence: another coordinator may have written to the same database."""
+"""How long a claim trusts silence: a job's rest may end, or another coordinator queue one."""
 
 
 CHARTS_AT_ONCE = 2
@@ -35,12 +35,13 @@ class Service:
         self.charts = threading.Semaphore(CHARTS_AT_ONCE)
 
 
-def _service(request: Request) -> Service:
+# Not ``def``: FastAPI would send each of these to a thread and wait for it, on every request.
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
-def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float:
+async def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float:
     """Read ``Prefer: wait=N`` (RFC 7240, section 4.3), in seconds; 0 when it is not there."""
     for preference in (prefer or "").split(","):
         name, _, value = preference.partition("=")

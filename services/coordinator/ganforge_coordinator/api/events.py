@@ -73,7 +73,8 @@ def _look(parts: Parts, job_id: str, seen: int) -> tuple[list[JobEvent], bool]:
 async def _stream(parts: Parts, job_id: str, seen: int) -> AsyncIterator[bytes]:
     yield format_sse_event(retry=1000)
     silent = 0.0
-    with parts.signals.waiting(signals.of_job(job_id)) as waiter:
+    topics = (signals.of_job(job_id), signals.points_of(job_id))
+    with parts.signals.waiting(*topics) as waiter:
         while not parts.stopping.is_set():
             fresh, over = await run_in_threadpool(_look, parts, job_id, seen)
             for event in fresh:
@@ -81,6 +82,7 @@ async def _stream(parts: Parts, job_id: str, seen: int) -> AsyncIterator[bytes]:
                 yield _encode(event)
             if fresh:
                 silent = 0.0
+            if len(fresh) == events.BATCH:
                 continue
             if over:
                 return
