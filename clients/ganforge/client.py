@@ -96,8 +96,9 @@ class Client:
             name: a name for people.
             priority: higher is claimed first.
             config: ``recipe``, a name that ``recipes()`` tells; the strategy's keys as
-                ``strategies()`` tells them, in camelCase; and ``targetCount``, how many
-                learners work on it.
+                ``strategies()`` tells them, in camelCase; ``targetCount``, how many learners
+                work on it; and ``targetFilter``, which may, by their labels: an LDAP filter such
+                as ``(gpu.count>=1)``, or a mapping with ``matchLabels``, ``matchExpressions``.
 
         Raises:
             UnknownName: a network, dataset, strategy or key nobody knows; the nearest is named.
@@ -105,6 +106,7 @@ class Client:
             NetworkMisfit: networks that do not fit each other, the config or the dataset.
         """
         target_count = config.pop("targetCount", 1)
+        target_filter = config.pop("targetFilter", None)
         return self._coordinator.submit(
             learn_job(
                 networks=_names(networks),
@@ -113,6 +115,7 @@ class Client:
                 name=name,
                 priority=priority,
                 target_count=target_count,
+                target_filter=target_filter,
             )
         )
 
@@ -136,7 +139,7 @@ class Client:
             version: a number, or ``latest``, which is the one that is it now.
             name: a name for people.
             priority: higher is claimed first.
-            config: ``samples`` and ``seed``.
+            config: ``samples`` and ``seed``, and ``targetFilter`` as ``learn`` takes it.
 
         Raises:
             UnknownName: a network, tag, version, dataset or key nobody knows.

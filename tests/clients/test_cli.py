@@ -273,6 +273,29 @@ def test_every_table_has_its_rows(ganforge: CommandLine, learner: PlayedLearner)
     assert re.search(rf"Generator@{job}:1 +10", ganforge("weights", "list", f"Generator@{job}").out)
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("(&(pool=blue)(gpu.count>=1))", "(&(pool=blue)(gpu.count>=1))"),
+        ('{"matchLabels":{"pool":"blue"}}', '{"matchLabels":{"pool":"blue"}}'),
+    ],
+)
+def test_a_job_for_certain_learners_says_for_which_and_what_it_waits_for(
+    ganforge: CommandLine, learner: PlayedLearner, given: str, shown: str
+) -> None:
+    told = ganforge(*LEARN, f"targetFilter={given}", "--detach")
+    assert told.code == 0
+    job = ganforge("jobs", "show", told.out.strip()).out
+    assert f"filter     {shown}\n" in job
+    assert "waits      no learner here fits targetFilter: none has" in job
+
+
+def test_a_filter_that_cannot_be_read_is_one_sentence_with_the_place(ganforge: CommandLine) -> None:
+    told = ganforge(*LEARN, "targetFilter=(os=linux")
+    assert told.code == 2
+    assert "targetFilter: at character 10" in sentence(told)
+
+
 def test_a_networks_definition_can_be_put_back(ganforge: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "definition.json").write_text(ganforge("networks", "show", "Generator").out)
     told = ganforge("networks", "put", "Generator", "definition.json")
@@ -340,7 +363,7 @@ def test_watching_can_be_given_up_after_a_while(ganforge: CommandLine) -> None:
     job = submitted(ganforge)
     told = ganforge("jobs", "watch", job, "--timeout", "2")
     assert told.code == 8
-    assert "no learner is there" in told.err
+    assert "no learner is here" in told.err
     assert f"{job} still goes on after 2 s" in told.err
 
 

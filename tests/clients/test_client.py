@@ -74,6 +74,15 @@ def test_what_is_no_name_is_refused_before_it_is_sent() -> None:
         client.learn(["no name"], "MNIST")
 
 
+def test_a_target_filter_that_makes_no_sense_is_refused_before_it_is_sent() -> None:
+    wrong = {"matchExpressions": [{"key": "os", "operator": "In"}]}
+    with (
+        Client("http://127.0.0.1:9") as client,
+        pytest.raises(BadInput, match=r"matchExpressions\.0: .*takes one or more values"),
+    ):
+        client.learn(NETWORKS, "MNIST", targetFilter=wrong)
+
+
 def test_a_misspelt_key_is_named_with_the_nearest_one(client: Client) -> None:
     with pytest.raises(UnknownName, match="did you mean 'batchSize'"):
         client.learn(NETWORKS, "MNIST", batchsize=3)

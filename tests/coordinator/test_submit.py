@@ -233,11 +233,9 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(coordinator: Coordinator
     assert answer.status_code == 415
 
 
-def test_choosing_learners_for_a_job_is_refused_in_words(coordinator: Coordinator) -> None:
+def test_several_learners_for_a_job_are_refused_in_words(coordinator: Coordinator) -> None:
     with pytest.raises(BadInput, match="this version gives a job to one learner"):
         coordinator.submit(target_count=2)
-    with pytest.raises(BadInput, match="this version gives a job to any learner"):
-        coordinator.submit(target_filter="(gpu=*)")
 
 
 @pytest.mark.parametrize("name", ["\x00", "a\x00b"])

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from ganforge.wire.learning import StrategyInfo
 
 
+KNOWN = ("id", "name", "device", "version")
+"""Labels that every learner has; what they say stands in other columns."""
+
+
 class DatasetCommands(Suggesting):
     """The commands that talk to a server, and those that work on a data folder here."""
 
@@ -153,7 +157,8 @@ def learners(client: "Client", as_json: bool) -> None:
             learner.device,
             "alive" if learner.is_alive else f"silent for {duration(learner.last_seen_seconds)}",
             learner.job,
+            " ".join(f"{key}={value}" for key, value in learner.labels.items() if key not in KNOWN),
         )
         for learner in found
     ]
-    return show_table(("LEARNER", "DEVICE", "STATE", "JOB"), rows)
+    return show_table(("LEARNER", "DEVICE", "STATE", "JOB", "LABELS"), rows)

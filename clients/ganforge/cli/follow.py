@@ -166,7 +166,7 @@ def follow(client: "Client", job: "Job", *, expect_learner: bool = False) -> "Jo
     standing = Standing(job)
     with _display() as display:
         if not expect_learner:
-            _tell_when_alone(client, job, display)
+            _tell_what_it_waits_for(job, display)
         for event in client.jobs.events(job.id):
             standing.hear(event)
             if event.type == "quality":
@@ -223,10 +223,18 @@ def _bar(console: Any) -> Iterator[Display]:
         yield Bar(progress)
 
 
-def _tell_when_alone(client: "Client", job: "Job", display: Display) -> None:
-    """Say why nothing will happen, when no learner is there."""
-    if job.state == "QUEUED" and not any(learner.is_alive for learner in client.learners()):
-        display.say("no learner is there: the job waits until one comes (ganforge learner)")
+def _tell_what_it_waits_for(job: "Job", display: Display) -> None:
+    """Say why nothing happens yet, where that is known."""
+    if job.waiting_for is not None:
+        display.say(f"the job waits: {job.waiting_for}")
+
+
+def filter_words(job: "Job") -> str:
+    """Say which learners may work on a job, as it was submitted."""
+    asked = job.target_filter
+    if asked is None or isinstance(asked, str):
+        return asked or ""
+    return asked.model_dump_json(exclude_defaults=True)
 
 
 def state_words(client: "Client", job_id: str, facts: dict[str, Any]) -> str:

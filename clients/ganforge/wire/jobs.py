@@ -7,11 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
+from ganforge.wire.labels import LabelSelector
 from ganforge.wire.model import WireModel
 from ganforge.wire.progress import LearnProgress
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
 """The name of a network, dataset or strategy."""
+
+LdapFilter = Annotated[str, Field(min_length=1, max_length=4096)]
+"""A filter in the syntax of RFC 4515, such as ``(os=linux)``."""
 
 
 class JobState(StrEnum):
@@ -73,10 +77,23 @@ class LearnJob(WireModel):
     )
     name: str | None = Field(None, min_length=1, max_length=200, description="a name for people")
     target_count: int = Field(1, ge=1, le=64, description="how many learners work on it")
-    target_filter: str | dict[str, Any] | None = Field(
-        None, description="which learners may work on it; this version takes none"
+    target_filter: LdapFilter | LabelSelector | None = Field(
+        None,
+        description="which learners may work on it, by their labels: matchLabels and "
+        "matchExpressions as in Kubernetes, or an LDAP filter as DIANNE takes it",
+        examples=["(&(os=linux)(gpu.count>=1))"],
     )
     priority: int = Field(0, ge=-100, le=100, description="higher is claimed first")
+
+    @field_validator("target_filter", mode="before")
+    @classmethod
+    def _one_of_both(cls, value: Any) -> Any:
+        # Told apart here, so that what is wrong with an object is told of the object alone.
+        if isinstance(value, dict):
+            return LabelSelector.model_validate(value)
+        if value is None or isinstance(value, str | LabelSelector):
+            return value
+        raise ValueError("give a text such as (os=linux), or an object with matchLabels")
 
     @field_validator("config")
     @classmethod
@@ -132,11 +149,15 @@ class Job(WireModel):
     dataset: str
     config: dict[str, Any]
     target_count: int
+    target_filter: str | LabelSelector | None = Field(None, description="as it was submitted")
     priority: int
     tag: str = Field(description="the line of versions the job trains")
     state: JobState
     desired: Desired
     reason: str | None = Field(description="why the job is in this state, in one word")
+    waiting_for: str | None = Field(
+        None, description="what a queued job waits for, in words; null when nothing is known"
+    )
     error: JobError | None
     epoch: int = Field(description="the fencing number of the latest attempt; 0 before the first")
     iteration: int = Field(description="iterations done, as far as the coordinator knows")

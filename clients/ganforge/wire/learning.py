@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from ganforge.wire.datasets import BrokenDataset, DatasetInfo
 from ganforge.wire.jobs import JobError, Name
+from ganforge.wire.labels import Labels
 from ganforge.wire.model import WireModel
 
 
@@ -24,7 +25,7 @@ class Registration(WireModel):
     name: str = Field(min_length=1, max_length=100, description="stays the same over restarts")
     boot_id: str = Field(min_length=8, max_length=64, description="random, new at every start")
     device: str = Field(max_length=200, description="what it computes on, such as cpu or cuda:0")
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: Labels = Field(default_factory=dict, description="what a targetFilter may ask for")
     version: str = Field(max_length=50, description="its ganforge version")
     datasets: list[DatasetInfo]
     broken_datasets: list[BrokenDataset] = Field(
@@ -47,7 +48,7 @@ class Learner(WireModel):
     id: str
     name: str
     device: str
-    labels: dict[str, str]
+    labels: dict[str, str] = Field(description="what a targetFilter may ask for")
     version: str
     last_seen_seconds: float = Field(description="seconds since it was last heard of")
     is_alive: bool

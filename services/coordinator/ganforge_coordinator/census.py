@@ -12,7 +12,7 @@ from ganforge.wire.jobs import JobState
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
 from ganforge_coordinator.db.models import attempts, jobs, learners
-from ganforge_coordinator.views import ALIVE_MS
+from ganforge_coordinator.roster import ALIVE_MS
 
 
 class Census(Collector):

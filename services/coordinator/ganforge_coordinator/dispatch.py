@@ -21,7 +21,7 @@ from ganforge.wire.learning import (
 )
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import now, take_turns
-from ganforge_coordinator import catalog, lease, ledger, roster
+from ganforge_coordinator import catalog, fitting, lease, ledger, roster
 from ganforge_coordinator.db.models import (
     attempt_members,
     attempts,
@@ -133,6 +133,7 @@ def _fitting(learner: RowMapping) -> Select[Any]:
             jobs.c.run_after_ms <= now_ms(),
             jobs.c.dataset.in_([info["name"] for info in catalog.readable(learner["datasets"])]),
             jobs.c.strategy.in_([info["name"] for info in learner["strategies"]]),
+            fitting.is_asked_for(learner["id"]),
         )
         .order_by(jobs.c.priority.desc(), jobs.c.created_ms, jobs.c.id)
         .limit(1)

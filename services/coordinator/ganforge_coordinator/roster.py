@@ -1,6 +1,7 @@
 """The roster: which learners have registered, and what becomes of what they hold."""
 
 import uuid
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
@@ -8,9 +9,12 @@ from ganforge.errors import Conflict, NotFound
 from ganforge.wire.learning import Registration
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import take_turns
-from ganforge_coordinator import ledger
+from ganforge_coordinator import fitting, ledger
 from ganforge_coordinator.db.models import attempt_members, attempts, learners
 from ganforge_coordinator.job import Trigger
+
+ALIVE_MS = 60_000
+"""How long after its last word a learner counts as being here."""
 
 
 def register(connection: Connection, registration: Registration) -> str:
@@ -23,12 +27,14 @@ def register(connection: Connection, registration: Registration) -> str:
         Conflict: this process is the older one: another of the same name has registered since.
     """
     take_turns(connection, f"learner {registration.name}")
-    known = connection.execute(
-        select(learners.c.id, learners.c.boot_id).where(
-            learners.c.name == registration.name, learners.c.is_current
+    known = (
+        connection.execute(
+            select(learners).where(learners.c.name == registration.name, learners.c.is_current)
         )
-    ).one_or_none()
-    values = {
+        .mappings()
+        .one_or_none()
+    )
+    values: dict[str, Any] = {
         "device": registration.device,
         "labels": registration.labels,
         "version": registration.version,
@@ -39,12 +45,15 @@ def register(connection: Connection, registration: Registration) -> str:
         "strategies": [info.model_dump(mode="json") for info in registration.strategies],
         "last_seen_ms": now_ms(),
     }
-    if known is not None and known.boot_id == registration.boot_id:
-        connection.execute(update(learners).where(learners.c.id == known.id).values(values))
-        return str(known.id)
+    if known is not None and known["boot_id"] == registration.boot_id:
+        connection.execute(update(learners).where(learners.c.id == known["id"]).values(values))
+        now = {**known, **values}
+        if fitting.labels_of(now) != fitting.labels_of(known):
+            fitting.hold_against_selectors(connection, now)
+        return str(known["id"])
     if known is not None:
         _refuse_the_superseded(connection, registration)
-        _supersede(connection, known.id)
+        _supersede(connection, known["id"])
     learner_id = str(uuid.uuid4())
     values |= {
         "id": learner_id,
@@ -53,6 +62,7 @@ def register(connection: Connection, registration: Registration) -> str:
         "is_current": True,
     }
     connection.execute(insert(learners).values(values))
+    fitting.hold_against_selectors(connection, values)
     return learner_id
 
 
@@ -73,6 +83,7 @@ def _superseded(name: str) -> Conflict:
 
 def _supersede(connection: Connection, learner_id: str) -> None:
     connection.execute(update(learners).where(learners.c.id == learner_id).values(is_current=False))
+    fitting.forget(connection, learner_id)
     take_back_held(connection, learner_id)
 
 

@@ -23,7 +23,7 @@ from ganforge.wire.jobs import Desired, JobState, LearnJob
 from ganforge.wire.strategies import BUILT_IN
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import take_turns
-from ganforge_coordinator import catalog, evaluation, ledger
+from ganforge_coordinator import catalog, evaluation, fitting, ledger
 from ganforge_coordinator.db.models import idempotency_keys, jobs
 from ganforge_coordinator.ledger import JobRow
 
@@ -48,8 +48,7 @@ def check(
     """
     if job.target_count != 1:
         raise BadInput("targetCount: this version gives a job to one learner; leave it at 1")
-    if job.target_filter is not None:
-        raise BadInput("targetFilter: this version gives a job to any learner; leave it out")
+    fitting.selector_of(job.target_filter)  # refuses what cannot be read
     if job.networks is None or job.dataset is None:
         raise AssertionError("a recipe fills in what is left out, before the job is checked")
     config = _check_config(connection, job)
@@ -164,9 +163,12 @@ def enter(
 ) -> JobRow:
     """Put a checked job into the queue; its leases will live for ``lease_ms``."""
     job_id = "job-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    wanted = fitting.selector_of(job.target_filter)
     values = {
         **job.model_dump(mode="python", by_alias=False, exclude={"config", "target_filter"}),
         "id": job_id,
+        "target_filter": job.model_dump(mode="json", include={"target_filter"})["targetFilter"],
+        "selector_id": None if wanted is None else fitting.enter_selector(connection, wanted),
         "config": config,
         "strategy": config["strategy"],
         "tag": config.get("tag") or job_id,

@@ -9,12 +9,11 @@ from ganforge.wire.averages import averaged
 from ganforge.wire.jobs import Attempt, Collapse, Job, JobState, WeightsLink
 from ganforge.wire.learning import Learner
 from ganforge_chassis.database import now
-from ganforge_coordinator import catalog
+from ganforge_coordinator import catalog, fitting, waiting
 from ganforge_coordinator.db.models import attempt_members, attempts, job_events, jobs, learners
 from ganforge_coordinator.events import COLLAPSE, instant
 from ganforge_coordinator.ledger import JobRow
-
-ALIVE_MS = 60_000
+from ganforge_coordinator.roster import ALIVE_MS
 
 
 def job(connection: Connection, row: JobRow, repository_url: str) -> Job:
@@ -41,8 +40,16 @@ def listed(connection: Connection, rows: Sequence[JobRow], repository_url: str) 
     """Tell of several jobs."""
     tries = _attempts(connection, [row["id"] for row in rows])
     fallen = _collapses(connection, [row["id"] for row in rows])
+    reasons = waiting.reasons(connection, rows)
     return [
-        _job(row, tries.get(row["id"], []), fallen.get(row["id"]), repository_url) for row in rows
+        _job(
+            row,
+            tries.get(row["id"], []),
+            fallen.get(row["id"]),
+            reasons.get(row["id"]),
+            repository_url,
+        )
+        for row in rows
     ]
 
 
@@ -67,7 +74,7 @@ def _learner(row: RowMapping, time: int, job_id: str | None) -> Learner:
         id=row["id"],
         name=row["name"],
         device=row["device"],
-        labels=row["labels"],
+        labels=fitting.labels_of(row),
         version=row["version"],
         last_seen_seconds=silent_ms / 1000,
         is_alive=silent_ms < ALIVE_MS,
@@ -113,7 +120,13 @@ def _attempt(row: RowMapping) -> Attempt:
     )
 
 
-def _job(row: JobRow, tries: list[Attempt], collapse: Collapse | None, repository_url: str) -> Job:
+def _job(
+    row: JobRow,
+    tries: list[Attempt],
+    collapse: Collapse | None,
+    waiting_for: str | None,
+    repository_url: str,
+) -> Job:
     running = row["state"] == JobState.RUNNING
     return Job(
         id=row["id"],
@@ -122,11 +135,13 @@ def _job(row: JobRow, tries: list[Attempt], collapse: Collapse | None, repositor
         dataset=row["dataset"],
         config=row["config"],
         target_count=row["target_count"],
+        target_filter=row["target_filter"],
         priority=row["priority"],
         tag=row["tag"],
         state=row["state"],
         desired=row["desired"],
         reason=row["reason"],
+        waiting_for=waiting_for,
         error=row["error"],
         epoch=row["epoch"],
         iteration=row["iteration"],

@@ -16,6 +16,7 @@ from ganforge.repository import RepositoryClient
 from ganforge.wire.datasets import BrokenDataset
 from ganforge.wire.evaluation import EVALUATION
 from ganforge.wire.learning import Assignment, Claim, Registered, Registration
+from ganforge_learner import labels
 from ganforge_learner.attempt import AttemptRun
 from ganforge_learner.dataset_files import readable, survey
 from ganforge_learner.messages import Failed, Ready
@@ -186,6 +187,7 @@ class Agent:
             name=self._settings.name,
             boot_id=self._boot_id,
             device=ready.device,
+            labels=self._labels(ready),
             version=ganforge.__version__,
             datasets=list(found.values()),
             broken_datasets=[
@@ -196,3 +198,8 @@ class Agent:
             strategies=[*ready.strategies, EVALUATION],
         )
         return persist(lambda: self._coordinator.register(registration), self._stopping)
+
+    def _labels(self, ready: Ready) -> dict[str, str]:
+        """Tell of the machine, the device, and what the operator says; the last one wins."""
+        told = labels.parse(self._settings.labels)
+        return {**labels.of_machine(self._settings.coordinator_url), **ready.labels, **told}

@@ -26,13 +26,22 @@ from ganforge_learner.settings import LearnerSettings
 @click.option("--name", help="Its name, the same after every start; this machine's by default.")
 @click.option("--device", help="auto, cpu, cuda, or one device such as cuda:1.")
 @click.option("--threads", type=click.IntRange(1), help="Threads torch computes with.")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What jobs may choose it by, as pool=blue; may be given again.",
+)
 @click.option("--data", type=click.Path(path_type=Path), help="The data folder, with datasets/.")
 @click.option(
     "--until-stdin-ends",
     is_flag=True,
     help="End at once when standard input does: with the process that holds its other end.",
 )
-def learner(server: str | None, until_stdin_ends: bool, **given: Any) -> None:
+def learner(
+    server: str | None, until_stdin_ends: bool, labels: tuple[str, ...], **given: Any
+) -> None:
     """Work on learn jobs, one after the other.
 
     SIGTERM or Ctrl-C gives the job in hand back with a snapshot; the second one ends at once.
@@ -40,6 +49,7 @@ def learner(server: str | None, until_stdin_ends: bool, **given: Any) -> None:
     if find_spec("torch") is None:
         raise click.UsageError("a learner needs torch: pip install 'ganforge[learner]'")
     logs.configure()
+    given["labels"] = ",".join(labels) or None
     settings = _settings(server or inherited("server"), given)
     agent = Agent(settings)
     if until_stdin_ends:

@@ -53,7 +53,7 @@ class SnapshotPushed:
 
 @dataclass(frozen=True)
 class Ready:
-    """Everything is imported; ``device`` is what it computes on.
+    """Everything is imported; ``device`` is what it computes on, ``labels`` tell of that.
 
     The datasets are those of plug-ins: only a process that has torch can ask them.
     """
@@ -61,6 +61,7 @@ class Ready:
     device: str
     strategies: list[StrategyInfo]
     datasets: list[DatasetInfo]
+    labels: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ class LearnerSettings(BaseSettings):
         description="the learner's name; stays the same over restarts, differs between learners",
     )
     device: str = Field("auto", description="auto, cpu, cuda, or one device such as cuda:1")
+    labels: str = Field(
+        "", description="what jobs may choose it by, besides what it tells itself: pool=blue,zone=2"
+    )
     dataset_bytes: int | None = Field(
         None,
         ge=0,

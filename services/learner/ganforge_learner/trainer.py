@@ -100,7 +100,8 @@ def main(
         return
     warm_up(chosen)
     strategies = [strategy.info(name) for name, strategy in registry.strategies().items()]
-    pipe.send(Ready(describe(chosen), strategies, dataset_plugins.infos(data)))
+    infos = dataset_plugins.infos(data)
+    pipe.send(Ready(describe(chosen), strategies, infos, labels_of(chosen)))
     controls = Controls(pipe)
     while True:
         job = controls.next_job()
@@ -152,6 +153,19 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)
+
+
+def labels_of(device: torch.device) -> dict[str, str]:
+    """Tell of a device in labels, which jobs choose learners by."""
+    if device.type != "cuda":
+        return {"gpu.count": "0"}
+    memory_mib = torch.cuda.get_device_properties(device).total_memory >> 20
+    found = {
+        "gpu.count": "1",
+        "gpu.name": torch.cuda.get_device_name(device),
+        "gpu.memory_mib": str(memory_mib),
+    }
+    return found | ({} if torch.version.cuda is None else {"cuda": torch.version.cuda})
 
 
 def warm_up(device: torch.device) -> None:

@@ -158,8 +158,11 @@ def _table(parts: Service, job_id: str) -> dict[str, Any]:
 
 def _commands(job: Job, server: str) -> dict[str, str]:
     """Say how to ask for the same job again: by HTTP and on the command line."""
-    body = {"networks": job.networks, "dataset": job.dataset, "config": job.config}
+    body: dict[str, Any] = {"networks": job.networks, "dataset": job.dataset, "config": job.config}
     words = [",".join(job.networks), job.dataset]
+    if job.target_filter is not None:
+        body |= job.model_dump(mode="json", include={"target_filter"})
+        words.append(f"targetFilter={_plain(body['targetFilter'])}")
     words += [f"{key}={_plain(value)}" for key, value in job.config.items() if value is not None]
     curl = (
         f"curl {shlex.quote(server + '/v1/jobs')} \\\n"

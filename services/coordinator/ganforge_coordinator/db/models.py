@@ -44,6 +44,7 @@ jobs = Table(
     Column("tag", String(64), nullable=False),
     Column("target_count", Integer, nullable=False),
     Column("selector_id", ForeignKey("selectors.id")),  # none: any learner will do
+    Column("target_filter", JSON),  # the selector as it was submitted
     Column("priority", SmallInteger, nullable=False),
     Column("state", String(9), nullable=False),
     Column("desired", String(6), nullable=False),
@@ -79,15 +80,16 @@ jobs = Table(
     CheckConstraint("(state IN ('STARTING','RUNNING')) = (attempt_id IS NOT NULL)", name="attempt"),
     CheckConstraint("lease_ttl_ms BETWEEN 1000 AND 300000", name="lease"),
     CheckConstraint("stall_ms > 0", name="stall"),
-    Index(
-        "jobs_claim",
-        "priority",
-        "created_ms",
-        "id",
-        sqlite_where=text("state = 'QUEUED'"),
-        postgresql_where=text("state = 'QUEUED'"),
-    ),
     Index("jobs_list", "created_ms", "id"),
+)
+
+Index(
+    "jobs_claim",
+    jobs.c.priority.desc(),  # in the order of claims: a claim ends at the first that fits
+    jobs.c.created_ms,
+    jobs.c.id,
+    sqlite_where=text("state = 'QUEUED'"),
+    postgresql_where=text("state = 'QUEUED'"),
 )
 
 attempts = Table(
