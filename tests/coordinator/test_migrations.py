@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import select, text
+from sqlalchemy import inspect, select, text
 
 from ganforge.errors import ServerFailed
 from ganforge_chassis import migrations
 from ganforge_chassis.database import Database
 from ganforge_coordinator.app import create_app
 from ganforge_coordinator.db.models import attempt_members, jobs, learners, metadata
+from ganforge_coordinator.settings import CoordinatorSettings
 from tests.coordinator.conftest import settings
 from tests.support.postgres import PostgresServer
 
@@ -91,6 +92,49 @@ def test_a_schema_of_a_newer_version_is_refused_in_words(
         connection.execute(text(f"UPDATE {table} SET version_num = '9999'"))
     with pytest.raises(ServerFailed, match=r"9999.*newer"):
         create_app(settings(tmp_path, database_url))
+
+
+@pytest.mark.parametrize(
+    ("when", "from_scratch", "of_sqlite", "of_postgresql"),
+    [("auto", True, True, False), ("always", True, True, True), ("never", False, False, False)],
+)
+def test_whether_a_server_upgrades_is_a_setting(
+    database: Database,
+    database_url: str,
+    tmp_path: Path,
+    when: str,
+    from_scratch: bool,
+    of_sqlite: bool,
+    of_postgresql: bool,
+) -> None:
+    told = settings(tmp_path, database_url, upgrade=when)
+    check_start(told, starts=from_scratch, says="no schema yet.*ganforge db upgrade")
+    if not from_scratch:
+        migrations.upgrade(database, PACKAGE)
+        check_start(told, starts=True)  # there is nothing to do
+    go_back_to(database, "0001")
+    starts = of_sqlite if database.is_sqlite else of_postgresql
+    check_start(told, starts=starts, says="schema 0001.*ganforge db backup.*ganforge db upgrade")
+    if not starts:
+        with database.read() as connection:
+            assert migrations.schema_of(connection, PACKAGE).current == "0001"
+
+
+def check_start(told: CoordinatorSettings, *, starts: bool, says: str = "") -> None:
+    if starts:
+        create_app(told).state.database.close()
+        return
+    with pytest.raises(ServerFailed, match=says):
+        create_app(told)
+
+
+def go_back_to(database: Database, revision: str) -> None:
+    """Empty the database and give it an older schema."""
+    with database.reshape() as connection:
+        for name in inspect(connection).get_table_names():
+            cascade = "" if database.is_sqlite else "CASCADE"
+            connection.execute(text(f'DROP TABLE "{name}" {cascade}'))
+    migrations.upgrade(database, PACKAGE, revision)
 
 
 def test_two_coordinators_may_start_at_once_on_one_database(

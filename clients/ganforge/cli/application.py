@@ -57,6 +57,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "ganforge_repository.command:repository", "Serve the repository.", "repository"
         ),
         "learner": Entry("ganforge_learner.command:learner", "Work on learn jobs.", "learner"),
+        "db": Entry(
+            "ganforge_local.db:db", "Upgrade, check and back up the databases.", "coordinator"
+        ),
     },
 }
 

@@ -17,6 +17,12 @@ POOL_SIZE = 20
 BINARY = "ganforge_binary"
 """The execution option of a query for many bytes: PostgreSQL sends them as such, not as hex."""
 
+PATIENCE_MS = 10_000
+"""How long SQLite waits for another process that writes."""
+
+RESHAPE_PATIENCE_MS = 600_000
+"""And for one that changes the schema, which may copy whole tables."""
+
 
 class Database:
     """Transactions on SQLite or PostgreSQL, written the same way.
@@ -61,6 +67,32 @@ class Database:
             connection = connection.execution_options(ganforge_write=synchronous)
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def reshape(self) -> Iterator[Connection]:
+        """Open a transaction that may change the schema.
+
+        On SQLite it waits as long as a migration of another process takes, and references are
+        looked at by nobody meanwhile: a table that is made anew would take along all rows that
+        refer to it.
+        """
+        if not self.is_sqlite:
+            with self.write() as connection:
+                yield connection
+            return
+        with self._writer, self.engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            # Neither can be changed within a transaction.
+            cursor.execute(f"PRAGMA busy_timeout={RESHAPE_PATIENCE_MS}")
+            cursor.execute("PRAGMA foreign_keys=OFF")
+            try:
+                connection = connection.execution_options(ganforge_write=True)
+                with connection.begin():
+                    yield connection
+            finally:
+                cursor.execute("PRAGMA foreign_keys=ON")
+                cursor.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+                cursor.close()
 
     def now_ms(self) -> int:
         """Ask the database what time it is."""
@@ -112,7 +144,8 @@ def _sqlite_engine(url: Any, page_size: int) -> Engine:
         cursor = connection.cursor()
         for pragma in (
             f"page_size={page_size}",
-            "busy_timeout=10000",
+            "auto_vacuum=INCREMENTAL",  # of a new file only, as the page size
+            f"busy_timeout={PATIENCE_MS}",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",

@@ -33,7 +33,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     """Make a coordinator; its database is brought up to date first.
 
     Raises:
-        ServerFailed: the database was written by a newer version of ganforge.
+        ServerFailed: the database has a schema that this server does not know or may not upgrade.
     """
     database = _open(settings)
     transport = _repository_transport(settings)
@@ -68,7 +68,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
         end=end,
         max_body_bytes=MAX_BODY_BYTES,
         checks={
-            "schema": lambda: migrations.complaint(database, "ganforge_coordinator"),
+            "schema": lambda: migrations.complaint(database, settings.package),
             "reaper": reaper.complaint,
         },
     )
@@ -83,9 +83,9 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
 
 def _open(settings: CoordinatorSettings) -> Database:
     """Open the database, its schema up to date and the floor of the epochs raised."""
-    database = Database(settings.database("coordinator.db"))
+    database = settings.open_database()
     try:
-        migrations.upgrade(database, "ganforge_coordinator")
+        migrations.prepare(database, settings.package, settings.upgrade)
         with database.write() as connection:
             dispatch.raise_boot_floor(connection)
     except Exception:

@@ -1,5 +1,7 @@
 """What the coordinator is told from outside."""
 
+from typing import ClassVar
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -8,6 +10,9 @@ from ganforge_chassis.settings import ServiceSettings
 
 class CoordinatorSettings(ServiceSettings):
     """The coordinator's settings, from the environment as ``GANFORGE_COORDINATOR_...``."""
+
+    package: ClassVar[str] = "ganforge_coordinator"
+    database_file: ClassVar[str] = "coordinator.db"
 
     model_config = SettingsConfigDict(
         env_prefix="GANFORGE_COORDINATOR_", extra="ignore", populate_by_name=True

@@ -68,14 +68,14 @@ def _both(url: str, token: str, data: Path) -> OneOrigin:
     """Make both services; what the environment says of databases and tokens holds here too.
 
     Raises:
-        ServerFailed: a database was written by a newer version of ganforge.
+        ServerFailed: a database has a schema that its server does not know or may not upgrade.
     """
     repository = RepositorySettings(data=data)
     tokens = ",".join(filter(None, (repository.tokens, f"admin:{token}")))
     coordinator = CoordinatorSettings(
         data=data, tokens=tokens, repository_url=url, repository_token=token
     )
-    if coordinator.database("a") == repository.database("b"):
+    if coordinator.database == repository.database:
         raise ServerFailed("coordinator and repository need a database each")
     return OneOrigin(
         create_coordinator(coordinator),

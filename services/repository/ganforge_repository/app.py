@@ -14,15 +14,12 @@ from ganforge_repository.settings import RepositorySettings
 
 logger = logging.getLogger(__name__)
 
-PAGE_SIZE = 65_536
-"""SQLite's page size in bytes: blobs of 1 MiB are written a quarter faster than on 4 KiB pages."""
-
 
 def create_app(settings: RepositorySettings) -> FastAPI:
     """Make the repository; brings its schema up to date and seeds the built-in networks.
 
     Raises:
-        ServerFailed: the database was written by a newer version of ganforge.
+        ServerFailed: the database has a schema that this server does not know or may not upgrade.
     """
     database = _open(settings)
     store = DatabaseStore(database)
@@ -33,7 +30,7 @@ def create_app(settings: RepositorySettings) -> FastAPI:
         description="Networks, tags, immutable versions of weights, and snapshots of jobs.",
         database=database,
         tokens=settings.known_tokens(),
-        checks={"schema": lambda: migrations.complaint(database, "ganforge_repository")},
+        checks={"schema": lambda: migrations.complaint(database, settings.package)},
     )
     app.state.store = store
     app.state.max_blob_bytes = settings.max_blob_bytes
@@ -44,9 +41,9 @@ def create_app(settings: RepositorySettings) -> FastAPI:
 
 def _open(settings: RepositorySettings) -> Database:
     """Open the database, its schema up to date and the built-in networks in it."""
-    database = Database(settings.database("repository.db"), page_size=PAGE_SIZE)
+    database = settings.open_database()
     try:
-        migrations.upgrade(database, "ganforge_repository")
+        migrations.prepare(database, settings.package, settings.upgrade)
         with database.write() as connection:
             networks.seed(connection)
     except Exception:
