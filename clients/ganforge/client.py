@@ -232,6 +232,19 @@ class Jobs:
         """
         return self._coordinator.follow(job_id, after=after)
 
+    def follow(self, *job_ids: str) -> Iterator[JobEvent]:
+        """Give the events of several jobs as they happen, on one connection, until all are over.
+
+        Without a job those of all jobs come, from now on and for ever. None is missed or told
+        twice, however often the connection breaks.
+
+        Raises:
+            NotFound: there is no such job.
+            Unreachable: nobody has answered for about a minute.
+        """
+        followed = self._coordinator
+        return followed.follow_many(job_ids) if job_ids else followed.follow_all()
+
     def progress(
         self,
         job_id: str,

@@ -1,9 +1,9 @@
 """The client of the coordinator: what people ask of it, and what learners do."""
 
-import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
@@ -141,30 +141,52 @@ class CoordinatorClient:
         Raises:
             Unreachable: nobody has answered for about a minute.
         """
-        seen, failures = after, 0
+        return self._follow(f"/v1/jobs/{job_id}/events", {}, str(after))
+
+    def follow_many(self, job_ids: Sequence[str]) -> Iterator[JobEvent]:
+        """Give the events of several jobs on one connection, until all are over.
+
+        Raises:
+            Unreachable: as ``follow``.
+        """
+        return self._follow("/v1/events", {"jobs": ",".join(job_ids)}, "")
+
+    def follow_all(self) -> Iterator[JobEvent]:
+        """Give the events of all jobs, from now on and for ever.
+
+        Raises:
+            Unreachable: as ``follow``.
+        """
+        return self._follow("/v1/events", {}, "")
+
+    def _follow(self, path: str, params: dict[str, str], last_id: str) -> Iterator[JobEvent]:
+        """Follow a stream from behind the event ``last_id``, over broken connections."""
+        failures = 0
         while True:
+            if failures:
+                time.sleep(min(5.0, 0.2 * 2**failures))
+            failures += 1  # until an event comes
             try:
-                for event in self._events(job_id, seen):
-                    seen, failures = event.id, 0
-                    yield event
-                if self.job(job_id).state.is_final:
-                    return
+                with self._stream(path, params, last_id) as response:
+                    if response.status_code == 204:
+                        return
+                    for event_id, event in _frames(response):
+                        last_id, failures = event_id, 0
+                        yield event
             except (Unreachable, httpx.TransportError):
-                failures += 1
                 if failures > 12:
                     raise
-            time.sleep(min(5.0, 0.2 * 2**failures))
 
-    def _events(self, job_id: str, seen: int) -> Iterator[JobEvent]:
-        with self._transport.stream(
+    def _stream(
+        self, path: str, params: dict[str, str], last_id: str
+    ) -> AbstractContextManager[httpx.Response]:
+        return self._transport.stream(
             "GET",
-            f"/v1/jobs/{job_id}/events",
-            headers={"Last-Event-ID": str(seen), "Accept": "text/event-stream"},
+            path,
+            params=params,
+            headers={"Last-Event-ID": last_id, "Accept": "text/event-stream"},
             timeout_s=FOLLOW_SILENCE_SECONDS,
-        ) as response:
-            for line in response.iter_lines():
-                if line.startswith("data: "):
-                    yield JobEvent.model_validate(json.loads(line.removeprefix("data: ")))
+        )
 
     def learners(self) -> list[Learner]:
         """List the learners."""
@@ -236,6 +258,19 @@ class CoordinatorClient:
             timeout_s=wait_seconds + 10.0,
             retry=False,
         )
+
+
+def _frames(response: httpx.Response) -> Iterator[tuple[str, JobEvent]]:
+    """Read server-sent events, each with its id in the stream."""
+    fields: dict[str, str] = {}
+    for line in response.iter_lines():
+        name, _, value = line.partition(": ")
+        if line:
+            fields[name] = value
+        else:
+            if "data" in fields:
+                yield fields["id"], JobEvent.model_validate_json(fields["data"])
+            fields = {}
 
 
 def _body(model: WireModel) -> dict[str, Any]:

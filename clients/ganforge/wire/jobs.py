@@ -194,7 +194,8 @@ class JobEvent(WireModel):
     """One server-sent event of a job."""
 
     id: int = Field(description="the job's own sequence number, without gaps")
-    type: str = Field(description="state, progress, snapshot or collapse")
+    job: str = Field(description="the job")
+    type: str = Field(description="state, progress, snapshot, quality or collapse")
     at: datetime
     epoch: int
     data: dict[str, Any]

@@ -13,7 +13,7 @@ from ganforge_coordinator.db.models import job_events, progress_chunks, series_s
 COLLAPSE = "collapse"
 """The type of the event that a generator has collapsed."""
 
-BATCH = 200
+BATCH = 50
 POINTS_PER_EVENT = 60
 
 
@@ -52,6 +52,7 @@ def after(connection: Connection, job_id: str, seq: int, *, until: int) -> list[
 def _told(row: RowMapping) -> JobEvent:
     return JobEvent(
         id=row["job_seq"],
+        job=row["job_id"],
         type=row["type"],
         at=instant(row["at_ms"]),
         epoch=row["epoch"],
@@ -66,6 +67,7 @@ def _progress(row: RowMapping) -> JobEvent:
     data: dict[str, Any] = history.as_series(few, len(points)).model_dump(mode="json")
     return JobEvent(
         id=row["job_seq"],
+        job=row["job_id"],
         type="progress",
         at=instant(row["received_ms"]),
         epoch=row["epoch"],

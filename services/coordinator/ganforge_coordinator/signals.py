@@ -9,6 +9,9 @@ QUEUE = "queue"
 """The topic of those who wait for a job to claim."""
 
 
+ANY_JOB = "any job"
+"""The topic of those who wait for anything of any job."""
+
 _JOB = "job:"
 _POINTS = "points:"
 
@@ -74,9 +77,11 @@ class Signals:
                         del self._waiters[topic]
 
     def notify(self, *topics: str) -> None:
-        """Tell everyone who waits for one of ``topics``."""
+        """Tell everyone who waits for one of ``topics``, and for any job when one is a job's."""
+        is_of_job = any(topic.startswith((_JOB, _POINTS)) for topic in topics)
+        told = (*topics, ANY_JOB) if is_of_job else topics
         with self._lock:
-            waiters = [waiter for topic in topics for waiter in self._waiters.get(topic, ())]
+            waiters = [waiter for topic in told for waiter in self._waiters.get(topic, ())]
         for waiter in waiters:
             waiter.wake()
 
