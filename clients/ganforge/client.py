@@ -22,7 +22,7 @@ from ganforge.wire.jobs import (
     LearnJob,
     ProgressSeries,
 )
-from ganforge.wire.learning import Learner, StrategyInfo
+from ganforge.wire.learning import Learner, LearnerAction, StrategyInfo
 from ganforge.wire.progress import LearnProgress
 from ganforge.wire.quality import QualityNote
 from ganforge.wire.weights import (
@@ -85,6 +85,7 @@ class Client:
         *,
         name: str | None = None,
         priority: int = 0,
+        stall_seconds: float | None = None,
         **config: Any,
     ) -> Job:
         """Submit a learn job and return at once; ``jobs.watch`` follows it.
@@ -95,6 +96,8 @@ class Client:
             dataset: the dataset to learn from; the recipe's when not given.
             name: a name for people.
             priority: higher is claimed first.
+            stall_seconds: how long an iteration may take before its attempt is taken for hung;
+                the time of 20 iterations, at least 300 s, when not given.
             config: ``recipe``, a name that ``recipes()`` tells; the strategy's keys as
                 ``strategies()`` tells them, in camelCase; ``targetCount``, how many learners
                 work on it; and ``targetFilter``, which may, by their labels: an LDAP filter such
@@ -114,6 +117,7 @@ class Client:
                 config=config,
                 name=name,
                 priority=priority,
+                stall_seconds=stall_seconds,
                 target_count=target_count,
                 target_filter=target_filter,
             )
@@ -166,6 +170,20 @@ class Client:
     def learners(self) -> list[Learner]:
         """List the learners and what they work on."""
         return self._coordinator.learners()
+
+    def steer_learner(self, name: str, action: LearnerAction | str) -> Learner:
+        """Drain a learner, quarantine it, or resume giving it jobs; needs the role admin.
+
+        Args:
+            name: the learner's name, or its id.
+            action: ``drain`` (it gives back its job with a snapshot and gets no more),
+                ``quarantine`` (it may end its job) or ``resume``.
+
+        Raises:
+            NotFound: there is no such learner.
+        """
+        known = {told.name: told.id for told in self.learners()}
+        return self._coordinator.steer_learner(known.get(name, name), LearnerAction(action))
 
     def close(self) -> None:
         """Close every connection; may be called twice."""

@@ -30,6 +30,7 @@ from ganforge.wire.learning import (
     Heartbeat,
     HeartbeatReply,
     Learner,
+    LearnerAction,
     ProgressPush,
     ProgressReply,
     Registered,
@@ -191,6 +192,11 @@ class CoordinatorClient:
     def learners(self) -> list[Learner]:
         """List the learners."""
         return _LEARNERS.validate_json(self._transport.request("GET", "/v1/learners").content)
+
+    def steer_learner(self, learner_id: str, action: LearnerAction) -> Learner:
+        """Drain a learner, quarantine it, or give it jobs again; needs the role admin."""
+        response = self._transport.request("POST", f"/v1/learners/{learner_id}/{action}")
+        return Learner.model_validate_json(response.content)
 
     def datasets(self) -> list[DatasetInfo]:
         """List the datasets that learners can read."""

@@ -25,6 +25,7 @@ from ganforge.wire.learning import (
 )
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
+from ganforge_coordinator.amnesty import EXPIRED_MS
 from ganforge_coordinator.db.models import attempt_members, jobs, metadata
 from tests.support.learners import registration
 from tests.support.served_app import served
@@ -55,7 +56,7 @@ class Learner:
 
     def take(self) -> "Work":
         """Claim the job that is there."""
-        assignment = self.claim(wait_seconds=10)
+        assignment = self.claim(wait_seconds=25)
         assert assignment is not None
         return Work(self.client, assignment)
 
@@ -137,8 +138,13 @@ class Coordinator:
         return job
 
     def expire(self, attempt_id: str) -> None:
-        """Let a lease run out now."""
-        self.set_lease(attempt_id, -1)
+        """Let a lease have run out long ago, so that no amnesty renews it."""
+        with self.database.write() as connection:
+            connection.execute(
+                update(attempt_members)
+                .where(attempt_members.c.attempt_id == attempt_id)
+                .values(lease_until_ms=EXPIRED_MS)
+            )
 
     def set_lease(self, attempt_id: str, milliseconds: int) -> None:
         """Let a lease run out so long from now."""

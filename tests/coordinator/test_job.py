@@ -45,6 +45,7 @@ MOVES: dict[tuple[JobState, Trigger], JobState | str] = {
             T.FAILED: "rest",
             T.FAILED_FOR_GOOD: BAD,
             T.LOST: "rest",
+            T.STALLED: "rest",
             T.STOP: state,
             T.PAUSE: state,
             T.RESUME: state,

@@ -33,9 +33,9 @@ from ganforge.wire.learning import (
     SnapshotNote,
 )
 from ganforge_chassis import migrations
-from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
 from ganforge_coordinator import dispatch, events, lease, ledger, progress, roster, submission
+from ganforge_coordinator.amnesty import EXPIRED_MS
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs, metadata
 from ganforge_coordinator.job import Trigger
 from tests.coordinator.running import a_job, claim_key
@@ -244,7 +244,7 @@ class Leases(RuleBasedStateMachine):
                 connection.execute(
                     update(attempt_members)
                     .where(attempt_members.c.attempt_id == held.id)
-                    .values(lease_until_ms=now_ms() - 1)
+                    .values(lease_until_ms=EXPIRED_MS)
                 )
 
     @rule()

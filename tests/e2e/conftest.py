@@ -30,7 +30,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     installed = install(EXAMPLE, tmp_path_factory.mktemp("installed"))
     path = os.pathsep.join([str(PLUGIN), str(installed), os.environ.get("PYTHONPATH", "")])
     folder = tmp_path_factory.mktemp("system")
-    with running(folder, environment={"PYTHONPATH": path}) as system:
+    environment = {"PYTHONPATH": path, "HANG_ONCE": str(folder / "hang")}
+    with running(folder, environment=environment) as system:
         system.until_a_learner_is_there()
         yield system
 

@@ -10,7 +10,7 @@ from ganforge.cli.output import duration, say, show_items, show_json, show_table
 
 if TYPE_CHECKING:
     from ganforge.client import Client
-    from ganforge.wire.learning import StrategyInfo
+    from ganforge.wire.learning import Learner, StrategyInfo
 
 
 KNOWN = ("id", "name", "device", "version")
@@ -143,10 +143,19 @@ def recipes(client: "Client", as_json: bool) -> None:
     return show_table(("RECIPE", "DATASET", "SUMMARY", "MEASURED"), rows)
 
 
-@click.command()
+@click.group(cls=Suggesting, invoke_without_command=True)
+@click.pass_context
+@json_option
+def learners(context: click.Context, as_json: bool) -> None:
+    """List the learners and what they work on; or steer one."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_learners, as_json=as_json)
+
+
+@learners.command("list")
 @json_option
 @with_client
-def learners(client: "Client", as_json: bool) -> None:
+def list_learners(client: "Client", as_json: bool) -> None:
     """List the learners and what they work on."""
     found = client.learners()
     if as_json:
@@ -155,10 +164,50 @@ def learners(client: "Client", as_json: bool) -> None:
         (
             learner.name,
             learner.device,
-            "alive" if learner.is_alive else f"silent for {duration(learner.last_seen_seconds)}",
+            _state_of(learner),
             learner.job,
             " ".join(f"{key}={value}" for key, value in learner.labels.items() if key not in KNOWN),
         )
         for learner in found
     ]
     return show_table(("LEARNER", "DEVICE", "STATE", "JOB", "LABELS"), rows)
+
+
+def _state_of(learner: "Learner") -> str:
+    if not learner.is_alive:
+        return f"silent for {duration(learner.last_seen_seconds)}"
+    return "alive" if learner.state == "ACTIVE" else learner.state.lower()
+
+
+@learners.command("drain")
+@click.argument("name")
+@json_option
+@with_client
+def drain_learner(client: "Client", name: str, as_json: bool) -> None:
+    """Have a learner give back its job, with a snapshot, and get no more."""
+    _steer(client, name, "drain", as_json)
+
+
+@learners.command("quarantine")
+@click.argument("name")
+@json_option
+@with_client
+def quarantine_learner(client: "Client", name: str, as_json: bool) -> None:
+    """Give a learner no more jobs; it may end the one in hand."""
+    _steer(client, name, "quarantine", as_json)
+
+
+@learners.command("resume")
+@click.argument("name")
+@json_option
+@with_client
+def resume_learner(client: "Client", name: str, as_json: bool) -> None:
+    """Give a learner jobs again that was drained or quarantined."""
+    _steer(client, name, "resume", as_json)
+
+
+def _steer(client: "Client", name: str, action: str, as_json: bool) -> None:
+    learner = client.steer_learner(name, action)
+    if as_json:
+        return show_json(learner)
+    return say(f"{learner.name} is {learner.state.lower()}")

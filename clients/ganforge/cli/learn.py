@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 @click.argument("words", nargs=-1, metavar="[NETWORKS DATASET] [KEY=VALUE]...")
 @click.option("--name", help="A name for people.")
 @click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Higher comes first.")
+@click.option(
+    "--stall-seconds",
+    type=click.FloatRange(1, 604_800),
+    help="How long an iteration may take before its attempt is taken for hung.",
+)
 @click.option("--detach", is_flag=True, help="Submit and return; do not follow.")
 @json_option
 @with_client
@@ -26,6 +31,7 @@ def learn(
     words: tuple[str, ...],
     name: str | None,
     priority: int,
+    stall_seconds: float | None,
     detach: bool,
     as_json: bool,
 ) -> int:
@@ -50,7 +56,9 @@ def learn(
         networks, dataset, keys = _read(words)
     except ValueError as error:
         raise click.UsageError(str(error), click.get_current_context()) from error
-    job = client.learn(networks, dataset, name=name, priority=priority, **keys)
+    job = client.learn(
+        networks, dataset, name=name, priority=priority, stall_seconds=stall_seconds, **keys
+    )
     say(f"job {job.id} is queued -> {client.coordinator_url}/jobs/{job.id}")
     if detach:
         return _show(job, as_json)

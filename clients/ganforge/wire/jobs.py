@@ -84,6 +84,13 @@ class LearnJob(WireModel):
         examples=["(&(os=linux)(gpu.count>=1))"],
     )
     priority: int = Field(0, ge=-100, le=100, description="higher is claimed first")
+    stall_seconds: float | None = Field(
+        None,
+        ge=1,
+        le=604_800,
+        description="how long an iteration may take before its attempt is taken for hung and "
+        "ended; when not given, the time of 20 iterations, at least 300",
+    )
 
     @field_validator("target_filter", mode="before")
     @classmethod

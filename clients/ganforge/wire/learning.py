@@ -42,6 +42,22 @@ class Registered(WireModel):
     heartbeat_seconds: float
 
 
+class LearnerState(StrEnum):
+    """Whether a learner is given jobs."""
+
+    ACTIVE = "ACTIVE"
+    DRAINED = "DRAINED"
+    QUARANTINED = "QUARANTINED"
+
+
+class LearnerAction(StrEnum):
+    """What admins can ask of a learner: the last part of ``POST /v1/learners/{id}/...``."""
+
+    DRAIN = "drain"
+    QUARANTINE = "quarantine"
+    RESUME = "resume"
+
+
 class Learner(WireModel):
     """A learner as the coordinator tells of it."""
 
@@ -52,6 +68,9 @@ class Learner(WireModel):
     version: str
     last_seen_seconds: float = Field(description="seconds since it was last heard of")
     is_alive: bool
+    state: LearnerState = Field(
+        LearnerState.ACTIVE, description="DRAINED and QUARANTINED ones are given no jobs"
+    )
     job: str | None = Field(description="the job it works on")
     datasets: list[str]
     strategies: list[str]
@@ -85,6 +104,9 @@ class Heartbeat(WireModel):
     rank: int = Field(0, ge=0)
     iteration: int = Field(0, ge=0, lt=2**53, description="iterations done")
     started: bool = Field(False, description="the trainer runs")
+    waiting: bool = Field(
+        False, description="waits for a server or an evaluation: the stall deadline rests"
+    )
     resume_iteration: int = Field(
         0, ge=0, lt=2**53, description="iterations done when the attempt began"
     )

@@ -16,6 +16,7 @@ from ganforge.wire.learning import (
     EarlyEnd,
     Heartbeat,
     HeartbeatReply,
+    LearnerState,
     Outcome,
     SnapshotNote,
 )
@@ -73,6 +74,8 @@ def claim(
     job: JobRow | None = _claimed_before(connection, learner_id, claim_key)
     if job is None:
         roster.take_back_held(connection, learner_id)
+        if learner["state"] != LearnerState.ACTIVE:
+            return None
         job = _first_fitting(connection, learner)
         if job is None:
             return None
@@ -134,6 +137,7 @@ def _fitting(learner: RowMapping) -> Select[Any]:
             jobs.c.dataset.in_([info["name"] for info in catalog.readable(learner["datasets"])]),
             jobs.c.strategy.in_([info["name"] for info in learner["strategies"]]),
             fitting.is_asked_for(learner["id"]),
+            ~roster.should_leave(learner),
         )
         .order_by(jobs.c.priority.desc(), jobs.c.created_ms, jobs.c.id)
         .limit(1)
@@ -148,6 +152,8 @@ def is_worth_claiming(connection: Connection, learner_id: str) -> bool:
     row = connection.execute(select(learners).where(learners.c.id == learner_id)).mappings().one()
     if not row["is_current"]:
         return True  # the claim says so in words
+    if row["state"] != LearnerState.ACTIVE:
+        return False
     return connection.execute(_fitting(row)).first() is not None
 
 
@@ -176,6 +182,7 @@ def _begin_attempt(
             claim_key=claim_key,
             active=True,
             lease_until_ms=now_ms() + ack_ms,
+            advanced_ms=now_ms(),
             next_seq=0,
         )
     )
@@ -191,14 +198,7 @@ def beat(connection: Connection, attempt_id: str, beat: Heartbeat) -> HeartbeatR
         LeaseLost: the lease is gone.
     """
     # The learner before the job, as everywhere: two orders of locks would be a deadlock.
-    learner = select(attempt_members.c.learner_id).where(
-        attempt_members.c.attempt_id == attempt_id, attempt_members.c.rank == beat.rank
-    )
-    connection.execute(
-        update(learners)
-        .where(learners.c.id == learner.scalar_subquery())
-        .values(last_seen_ms=now_ms())
-    )
+    roster.see_member(connection, attempt_id, beat.rank)
     if beat.started and not _has_started(connection, attempt_id):
         held = lease.hold(connection, attempt_id, beat.rank)
         connection.execute(
@@ -208,8 +208,10 @@ def beat(connection: Connection, attempt_id: str, beat: Heartbeat) -> HeartbeatR
         )
         ledger.apply(connection, held.job, Trigger.STARTED, resumeIteration=beat.resume_iteration)
     else:
-        lease.guard(connection, attempt_id, beat.rank)
-    return standing(connection, attempt_id)
+        lease.guard(
+            connection, attempt_id, beat.rank, iteration=beat.iteration, waiting=beat.waiting
+        )
+    return standing(connection, attempt_id, beat.rank)
 
 
 def job_of(connection: Connection, attempt_id: str) -> str:
@@ -237,19 +239,27 @@ _COMMANDS = {
 }
 
 
-def standing(connection: Connection, attempt_id: str) -> HeartbeatReply:
-    """Say which command stands for an attempt, and how long its lease lives.
+def standing(connection: Connection, attempt_id: str, rank: int) -> HeartbeatReply:
+    """Say which command stands for a member of an attempt, and how long its lease lives.
+
+    A learner that is drained is told to pause: it gives the job back, which waits for another.
 
     Raises:
         LeaseLost: the attempt is over.
     """
-    of_job = select(jobs.c.desired, jobs.c.lease_ttl_ms).where(jobs.c.attempt_id == attempt_id)
-    job = connection.execute(of_job).one_or_none()
-    if job is None:
-        raise LeaseLost("the lease on this job is gone: stop, drop this attempt, claim anew")
-    return HeartbeatReply(
-        lease_seconds=job.lease_ttl_ms / 1000, command=_COMMANDS[Desired(job.desired)]
+    of_job = (
+        select(jobs.c.desired, jobs.c.lease_ttl_ms, learners.c.state)
+        .join(attempt_members, attempt_members.c.attempt_id == jobs.c.attempt_id)
+        .join(learners, learners.c.id == attempt_members.c.learner_id)
+        .where(jobs.c.attempt_id == attempt_id, attempt_members.c.rank == rank)
     )
+    told = connection.execute(of_job).one_or_none()
+    if told is None:
+        raise LeaseLost("the lease on this job is gone: stop, drop this attempt, claim anew")
+    command = _COMMANDS[Desired(told.desired)]
+    if command is Command.RUN and told.state == LearnerState.DRAINED:
+        command = Command.PAUSE
+    return HeartbeatReply(lease_seconds=told.lease_ttl_ms / 1000, command=command)
 
 
 def note_snapshot(connection: Connection, attempt_id: str, note: SnapshotNote) -> str:
@@ -341,6 +351,7 @@ def complete(connection: Connection, attempt_id: str, completion: Completion) ->
     trigger = _trigger_of(completion, may_go_back=may_go_back)
     delay = back_off_ms(job["failures"]) if trigger is Trigger.FAILED else 0
     ledger.apply(connection, job, trigger, error=completion.error, delay_ms=delay)
+    roster.rate(connection, attempt_id, failed=trigger is Trigger.FAILED)
     return str(job["id"])
 
 

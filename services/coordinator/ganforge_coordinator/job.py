@@ -26,6 +26,7 @@ class Trigger(StrEnum):
     FAILED_FOR_GOOD = "failed-for-good"  # another try would fail the same way
     UNACKNOWLEDGED = "unacknowledged"  # the learner never heard that it holds the lease
     LOST = "lost"  # the lease ran out, or the learner started anew
+    STALLED = "stalled"  # the learner lives, and the trainer gets nowhere
     STOP = "stop"
     PAUSE = "pause"
     RESUME = "resume"
@@ -133,6 +134,7 @@ _ENDS: dict[Trigger, Move] = {
     Trigger.FAILED: _failed,
     Trigger.FAILED_FOR_GOOD: _failed_for_good,
     Trigger.LOST: _lost,
+    Trigger.STALLED: _lost,
     Trigger.STOP: _want(Desired.STOP),
     Trigger.PAUSE: _want(Desired.PAUSE),
     Trigger.RESUME: _want(Desired.RUN),
@@ -174,6 +176,7 @@ ATTEMPT_ENDS: Mapping[Trigger, AttemptState] = {
     Trigger.FAILED: AttemptState.FAILED,
     Trigger.FAILED_FOR_GOOD: AttemptState.FAILED,
     Trigger.LOST: AttemptState.LOST,
+    Trigger.STALLED: AttemptState.LOST,
     Trigger.UNACKNOWLEDGED: AttemptState.LOST,
     Trigger.CANCEL: AttemptState.LOST,
 }

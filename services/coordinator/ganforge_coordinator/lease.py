@@ -1,16 +1,23 @@
-"""Leases: the guard that every learner's write begins with, and what becomes of expired ones."""
+"""Leases: the guard that every learner's write begins with, and what ends them."""
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, func, select, update
 
 from ganforge.errors import LeaseLost
 from ganforge_chassis.clock import now_ms
-from ganforge_coordinator import ledger
+from ganforge_coordinator import amnesty, ledger
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs
 from ganforge_coordinator.job import Trigger
 
 REAPED_AT_ONCE = 100
+
+STALL_LEAST_MS = 300_000
+STALL_ITERATIONS = 20
+STALL_FIRST_MS = 1_800_000
+"""An attempt is stalled when 20 iterations' time, at least 5 minutes, brings not one; before its
+first it may take 30 minutes, to fetch a dataset or to compile. A job's own ``stall_ms`` goes
+before the first two, and makes the third longer."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +28,20 @@ class Held:
     next_seq: int
 
 
-def guard(connection: Connection, attempt_id: str, rank: int) -> int:
+def guard(
+    connection: Connection, attempt_id: str, rank: int, *, iteration: int = 0, waiting: bool = False
+) -> int:
     """Renew a lease that still lives; nothing may be written for one that does not.
 
     It lives for the job's ``lease_ttl_ms`` again. One statement both checks and renews, so
     nothing can come between; it stands in the transaction of the effect it allows.
+
+    Args:
+        connection: the transaction in hand.
+        attempt_id: whose lease it is.
+        rank: the member's.
+        iteration: iterations the member has done, as far as is known.
+        waiting: whether the member waits for something else than its trainer.
 
     Returns:
         The number of the member's next progress push.
@@ -40,10 +56,11 @@ def guard(connection: Connection, attempt_id: str, rank: int) -> int:
             attempt_members.c.attempt_id == attempt_id,
             attempt_members.c.rank == rank,
             attempt_members.c.active,
-            attempt_members.c.lease_until_ms > now_ms(),
+            attempt_members.c.lease_until_ms > amnesty.counted_ms(),
         )
         .values(
             lease_until_ms=now_ms() + lease_ms.scalar_subquery(),
+            **_advance(iteration, waiting=waiting),
             acked_ms=func.coalesce(attempt_members.c.acked_ms, now_ms()),
         )
         .returning(attempt_members.c.next_seq)
@@ -53,14 +70,27 @@ def guard(connection: Connection, attempt_id: str, rank: int) -> int:
     return int(renewed)
 
 
-def hold(connection: Connection, attempt_id: str, rank: int) -> Held:
+def _advance(iteration: int, *, waiting: bool) -> dict[str, ColumnElement[int]]:
+    """Note how far a member is, and when it last was farther than before."""
+    known = attempt_members.c.iteration
+    if waiting:
+        return {"advanced_ms": now_ms()}
+    if not iteration:
+        return {}
+    return {
+        "iteration": case((known < iteration, iteration), else_=known),
+        "advanced_ms": case((known < iteration, now_ms()), else_=attempt_members.c.advanced_ms),
+    }
+
+
+def hold(connection: Connection, attempt_id: str, rank: int, *, iteration: int = 0) -> Held:
     """Lock an attempt's job, then guard.
 
     Raises:
         LeaseLost: as ``guard``.
     """
     job = ledger.lock_of_attempt(connection, attempt_id)
-    seq = guard(connection, attempt_id, rank)
+    seq = guard(connection, attempt_id, rank, iteration=iteration)
     assert job is not None  # the guard has found the attempt
     return Held(job, seq)
 
@@ -73,13 +103,17 @@ def reap(connection: Connection) -> list[str]:
     expired = (
         select(attempts.c.job_id)
         .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
-        .where(attempt_members.c.active, attempt_members.c.lease_until_ms <= now_ms())
+        .where(attempt_members.c.active, _has_run_out())
         .limit(REAPED_AT_ONCE)
     )
     ids = connection.execute(expired).scalars().all()
     locked = select(jobs).where(jobs.c.id.in_(ids)).with_for_update(skip_locked=True)
     rows = connection.execute(locked).mappings().all()
     return [row["id"] for row in rows if _take_back(connection, row)]
+
+
+def _has_run_out() -> ColumnElement[bool]:
+    return attempt_members.c.lease_until_ms <= amnesty.counted_ms()
 
 
 def _take_back(connection: Connection, job: RowMapping) -> bool:
@@ -89,7 +123,7 @@ def _take_back(connection: Connection, job: RowMapping) -> bool:
         .where(
             attempt_members.c.attempt_id == job["attempt_id"],
             attempt_members.c.active,
-            attempt_members.c.lease_until_ms <= now_ms(),
+            _has_run_out(),
         )
         .values(active=False)
         .returning(attempt_members.c.acked_ms)
@@ -98,4 +132,47 @@ def _take_back(connection: Connection, job: RowMapping) -> bool:
         return False
     heard = all(acked is not None for (acked,) in fenced)
     ledger.apply(connection, job, Trigger.LOST if heard else Trigger.UNACKNOWLEDGED)
+    return True
+
+
+def end_stalled(connection: Connection) -> list[str]:
+    """End attempts that are alive and get nowhere, and give the ids of their jobs.
+
+    A heartbeat tells that a learner lives, not that its trainer does: a trainer that hangs would
+    be kept for ever.
+    """
+    stalled = (
+        select(attempts.c.job_id)
+        .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
+        .join(jobs, jobs.c.attempt_id == attempts.c.id)
+        .where(attempt_members.c.active, _is_stalled())
+        .limit(REAPED_AT_ONCE)
+    )
+    ids = connection.execute(stalled).scalars().all()
+    locked = select(jobs).where(jobs.c.id.in_(ids)).with_for_update(skip_locked=True)
+    rows = connection.execute(locked).mappings().all()
+    return [row["id"] for row in rows if _end_if_stalled(connection, row)]
+
+
+def _is_stalled() -> ColumnElement[bool]:
+    rate = func.nullif(jobs.c.iterations_per_second, 0.0)
+    slow = rate < 1000 * STALL_ITERATIONS / STALL_LEAST_MS
+    usual = case((slow, 1000 * STALL_ITERATIONS / rate), else_=STALL_LEAST_MS)
+    own = func.coalesce(jobs.c.stall_ms, usual)
+    first = case((jobs.c.stall_ms > STALL_FIRST_MS, jobs.c.stall_ms), else_=STALL_FIRST_MS)
+    has_begun = attempt_members.c.iteration > attempts.c.resume_iteration
+    return attempt_members.c.advanced_ms + case((has_begun, own), else_=first) < now_ms()
+
+
+def _end_if_stalled(connection: Connection, job: RowMapping) -> bool:
+    """End an attempt unless it has advanced until its lock was had."""
+    still = (
+        select(attempts.c.id)
+        .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
+        .join(jobs, jobs.c.attempt_id == attempts.c.id)
+        .where(jobs.c.id == job["id"], attempt_members.c.active, _is_stalled())
+    )
+    if connection.execute(still).first() is None:
+        return False
+    ledger.apply(connection, job, Trigger.STALLED)
     return True

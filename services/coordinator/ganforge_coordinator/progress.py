@@ -32,7 +32,8 @@ def push(connection: Connection, attempt_id: str, push: ProgressPush) -> tuple[s
     """
     if push.first + push.step * (push.count - 1) >= MAX_ITERATION:
         raise BadInput("first, step: iterations stay below 2^53")
-    held = lease.hold(connection, attempt_id, push.rank)
+    done = push.first + push.step * (push.count - 1) + 1
+    held = lease.hold(connection, attempt_id, push.rank, iteration=done)
     job_id = str(held.job["id"])
     if push.seq < held.next_seq:
         return job_id, ProgressReply(applied=False, next_seq=held.next_seq)

@@ -1,4 +1,4 @@
-"""Takes back expired leases, in a thread of its own."""
+"""Counts the time, and ends leases that ran out or stalled, in a thread of its own."""
 
 import logging
 import random
@@ -8,21 +8,23 @@ import time
 from sqlalchemy.exc import OperationalError
 
 from ganforge_chassis.database import Database
-from ganforge_coordinator import lease, signals
+from ganforge_coordinator import amnesty, lease, signals
 from ganforge_coordinator.signals import Signals
 
 logger = logging.getLogger(__name__)
 
 SILENT_SECONDS = 5.0
+MARK_SECONDS = 1.0
+"""How often the time is marked, well within ``amnesty.GAP_MS``."""
 
 
 class Reaper:
-    """Looks for expired leases again and again, until it is stopped.
+    """Marks the time and looks for what to end again and again, until it is stopped.
 
     Args:
         database: where the leases are.
         signals: told of every job that changed.
-        seconds: how long to wait between two looks, give or take a tenth.
+        seconds: how long to wait between two looks for leases, give or take a tenth.
     """
 
     def __init__(self, database: Database, signals: Signals, *, seconds: float) -> None:
@@ -55,20 +57,38 @@ class Reaper:
         return f"no look at the leases has succeeded for {silent_seconds:.0f} s"
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._seconds * self._dice.uniform(0.9, 1.1)):
+        pause = min(self._seconds, MARK_SECONDS)
+        due = time.monotonic() + self._seconds
+        while not self._stopping.wait(pause * self._dice.uniform(0.9, 1.1)):
             try:
-                self._look()
-                self._looked = time.monotonic()
+                self._mark_time()
+                if time.monotonic() >= due - pause / 2:
+                    due = time.monotonic() + self._seconds
+                    self._look()
+                    self._looked = time.monotonic()
             except OperationalError:
                 logger.warning("the reaper cannot reach the database: check it", exc_info=True)
             except Exception:
                 # Were the thread to end, no lease would ever expire again.
                 logger.exception("a bug in the reaper: please report it")
 
+    def _mark_time(self) -> None:
+        with self._database.write(durable=False) as connection:
+            gap_ms = amnesty.mark_time(connection)
+        if gap_ms:
+            logger.warning(
+                "nobody counted the time for a while: every lease begins anew",
+                extra={"gap_seconds": gap_ms / 1000},
+            )
+
     def _look(self) -> None:
         with self._database.write() as connection:
-            job_ids = lease.reap(connection)
-        for job_id in job_ids:
+            expired = lease.reap(connection)
+        with self._database.write() as connection:
+            stalled = lease.end_stalled(connection)
+        for job_id in expired:
             logger.warning("a lease ran out: check its learner", extra={"job_id": job_id})
-        if job_ids:
-            self._signals.notify(signals.QUEUE, *map(signals.of_job, job_ids))
+        for job_id in stalled:
+            logger.warning("a trainer gets nowhere: its attempt ends", extra={"job_id": job_id})
+        if changed := [*expired, *stalled]:
+            self._signals.notify(signals.QUEUE, *map(signals.of_job, changed))

@@ -3,18 +3,27 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
 
 from ganforge.errors import Conflict, NotFound
-from ganforge.wire.learning import Registration
+from ganforge.wire.learning import LearnerState, Registration
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import take_turns
 from ganforge_coordinator import fitting, ledger
-from ganforge_coordinator.db.models import attempt_members, attempts, learners
+from ganforge_coordinator.db.models import attempt_members, attempts, jobs, learners
 from ganforge_coordinator.job import Trigger
+
+SEEN_EVERY_MS = 5_000
+"""Beats come more often than anybody asks when a learner was last heard of."""
 
 ALIVE_MS = 60_000
 """How long after its last word a learner counts as being here."""
+
+LEAVE_MS = 10_000
+"""How long a job that failed on a learner is left to the others."""
+
+QUARANTINE_AFTER = 3
+"""So many different jobs that fail in a row are the learner's fault, not the jobs'."""
 
 
 def register(connection: Connection, registration: Registration) -> str:
@@ -124,3 +133,93 @@ def seen(connection: Connection, learner_id: str) -> RowMapping:
     if not row["is_current"]:
         raise _superseded(row["name"])
     return row
+
+
+def see_member(connection: Connection, attempt_id: str, rank: int) -> None:
+    """Note that the learner of a member was heard of."""
+    learner = select(attempt_members.c.learner_id).where(
+        attempt_members.c.attempt_id == attempt_id, attempt_members.c.rank == rank
+    )
+    connection.execute(
+        update(learners)
+        .where(
+            learners.c.id == learner.scalar_subquery(),
+            learners.c.last_seen_ms < now_ms() - SEEN_EVERY_MS,
+        )
+        .values(last_seen_ms=now_ms())
+    )
+
+
+def should_leave(learner: RowMapping) -> ColumnElement[bool]:
+    """Tell of a job that it just failed on this learner, and that others are there to try it."""
+    failed_here = (
+        select(attempts.c.id)
+        .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
+        .where(
+            attempts.c.job_id == jobs.c.id,
+            attempts.c.epoch == jobs.c.epoch,
+            attempts.c.state == "FAILED",
+            attempt_members.c.learner_id == learner["id"],
+        )
+    )
+    others = select(learners.c.id).where(
+        learners.c.id != learner["id"],
+        learners.c.is_current,
+        learners.c.state == LearnerState.ACTIVE,
+        learners.c.last_seen_ms > now_ms() - ALIVE_MS,
+    )
+    return and_(jobs.c.run_after_ms > now_ms() - LEAVE_MS, failed_here.exists(), others.exists())
+
+
+def rate(connection: Connection, attempt_id: str, *, failed: bool) -> None:
+    """Count the different jobs that failed on a learner in a row; after the third, no more come.
+
+    An attempt that ended well, or in a way that is the job's own fault, ends the row.
+    """
+    member = select(attempt_members.c.learner_id).where(
+        attempt_members.c.attempt_id == attempt_id, attempt_members.c.rank == 0
+    )
+    learner_id = connection.execute(member).scalar_one()
+    count = _failed_in_a_row(connection, learner_id) if failed else 0
+    values: dict[str, object] = {"error_score": count}
+    if count >= QUARANTINE_AFTER:
+        values["state"] = LearnerState.QUARANTINED
+    connection.execute(update(learners).where(learners.c.id == learner_id).values(values))
+
+
+def _failed_in_a_row(connection: Connection, learner_id: str) -> int:
+    of_learner = (
+        select(attempts.c.job_id, attempts.c.end_reason)
+        .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
+        .where(attempt_members.c.learner_id == learner_id, attempts.c.outcome.is_not(None))
+        .order_by(attempts.c.ended_ms.desc())
+        .limit(10 * QUARANTINE_AFTER)
+    )
+    found: set[str] = set()
+    for job_id, end_reason in connection.execute(of_learner):
+        if end_reason != Trigger.FAILED:
+            break
+        found.add(job_id)
+    return len(found)
+
+
+def steer(connection: Connection, learner_id: str, state: LearnerState) -> list[str]:
+    """Put a learner into a state by hand, and give the ids of the jobs it holds.
+
+    Raises:
+        NotFound: there is no such learner.
+    """
+    changed = (
+        update(learners)
+        .where(learners.c.id == learner_id, learners.c.is_current)
+        .values(state=state, error_score=0)
+        .returning(learners.c.id)
+    )
+    if connection.execute(changed).scalar_one_or_none() is None:
+        raise NotFound(f"there is no learner {learner_id!r}; list those there are")
+    held = (
+        select(attempts.c.job_id)
+        .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
+        .where(attempt_members.c.learner_id == learner_id, attempt_members.c.active)
+    )
+    return list(connection.execute(held).scalars())

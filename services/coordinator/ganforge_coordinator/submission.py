@@ -165,7 +165,9 @@ def enter(
     job_id = "job-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
     wanted = fitting.selector_of(job.target_filter)
     values = {
-        **job.model_dump(mode="python", by_alias=False, exclude={"config", "target_filter"}),
+        **job.model_dump(
+            mode="python", by_alias=False, exclude={"config", "target_filter", "stall_seconds"}
+        ),
         "id": job_id,
         "target_filter": job.model_dump(mode="json", include={"target_filter"})["targetFilter"],
         "selector_id": None if wanted is None else fitting.enter_selector(connection, wanted),
@@ -181,6 +183,7 @@ def enter(
         "max_losses": 10,
         "run_after_ms": 0,
         "lease_ttl_ms": lease_ms,
+        "stall_ms": None if job.stall_seconds is None else round(1000 * job.stall_seconds),
         "iteration": 0,
         "max_iterations": config.get("maxIterations"),
         "weights": {},

@@ -53,6 +53,12 @@ def listed(connection: Connection, rows: Sequence[JobRow], repository_url: str) 
     ]
 
 
+def learner(connection: Connection, learner_id: str) -> Learner:
+    """Tell of one learner that is there."""
+    (told,) = (told for told in all_learners(connection) if told.id == learner_id)
+    return told
+
+
 def all_learners(connection: Connection) -> list[Learner]:
     """Tell of every learner, the last heard of first."""
     time = now(connection)
@@ -78,6 +84,7 @@ def _learner(row: RowMapping, time: int, job_id: str | None) -> Learner:
         version=row["version"],
         last_seen_seconds=silent_ms / 1000,
         is_alive=silent_ms < ALIVE_MS,
+        state=row["state"],
         job=job_id,
         datasets=[info["name"] for info in catalog.readable(row["datasets"])],
         strategies=[info["name"] for info in row["strategies"]],

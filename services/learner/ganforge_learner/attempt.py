@@ -33,6 +33,7 @@ from ganforge_learner.messages import (
     Halt,
     Hold,
     Points,
+    Reached,
     SnapshotPushed,
     SnapshotTaken,
     Started,
@@ -83,6 +84,7 @@ class AttemptRun:
         self._scratch = scratch
         self._over = threading.Event()  # nothing more is trained or sent
         self._lost = threading.Event()  # nor completed: the lease is gone
+        self._trained = threading.Event()  # the trainer has ended, well or not
         self._completing = threading.Event()
         self._halted_by: Command | None = None
         self._pushes = 0
@@ -93,6 +95,7 @@ class AttemptRun:
             assignment,
             heartbeat_seconds=heartbeat_seconds,
             over=self._over,
+            is_waiting=self._is_waiting,
             on_command=self._obey,
             on_doubt=lambda in_doubt: trainer.tell(Hold(waiting=in_doubt)),
             on_lost=self._lose,
@@ -128,6 +131,7 @@ class AttemptRun:
         try:
             self._begin()
             completion = self._until_it_ends()
+            self._trained.set()
             self._progress.wait()
             self._snapshots.wait()
             if self._evaluations is not None and completion.outcome is Outcome.SUCCEEDED:
@@ -213,6 +217,10 @@ class AttemptRun:
         except NotFound:
             return None
 
+    def _is_waiting(self) -> bool:
+        """Tell whether the trainer may well stand still: its work is still on the way."""
+        return self._trained.is_set() or not (self._progress.is_empty and self._snapshots.is_empty)
+
     def _until_it_ends(self) -> Completion:
         """Pass on what the trainer says until it has said how it ended."""
         while not self._over.is_set():
@@ -232,6 +240,8 @@ class AttemptRun:
                 self._keeper.tell_started(message.iteration)
             case Points():
                 self._send_points(message)
+            case Reached():
+                self._keeper.iteration = message.iteration
             case SnapshotTaken():
                 self._send_snapshot(message)
             case Collapsed():

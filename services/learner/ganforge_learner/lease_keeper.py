@@ -27,6 +27,7 @@ class LeaseKeeper:
         assignment: the lease.
         heartbeat_seconds: how long one heartbeat may hang to wait for a command.
         over: set by whoever ends the attempt; ends the keeper.
+        is_waiting: tells whether the attempt waits for something else than its trainer.
         on_command: told of every new command.
         on_doubt: told True when the lease may have run out, False when it has not.
         on_lost: told why when the lease is lost.
@@ -39,6 +40,7 @@ class LeaseKeeper:
         *,
         heartbeat_seconds: float,
         over: threading.Event,
+        is_waiting: Callable[[], bool] = lambda: False,
         on_command: Callable[[Command], None],
         on_doubt: Callable[[bool], None],
         on_lost: Callable[[GanforgeError], None],
@@ -47,6 +49,7 @@ class LeaseKeeper:
         self._assignment = assignment
         self._heartbeat_seconds = heartbeat_seconds
         self._over = over
+        self._is_waiting = is_waiting
         self._on_command = on_command
         self._on_doubt = on_doubt
         self._on_lost = on_lost
@@ -90,6 +93,7 @@ class LeaseKeeper:
             rank=self._assignment.rank,
             iteration=self.iteration,
             started=self.started,
+            waiting=self._in_doubt or self._is_waiting(),
             resume_iteration=self.resume_iteration,
             command_seen=self._command,
         )

@@ -82,6 +82,13 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """So many iterations are done, of which there is no progress to tell."""
+
+    iteration: int
+
+
+@dataclass(frozen=True)
 class SnapshotTaken:
     """A snapshot lies in files: weights by network, grids of those that draw, training state."""
 
@@ -121,4 +128,4 @@ class Failed:
 
 
 FromAgent = Begin | Halt | Hold | SnapshotPushed
-FromTrainer = Ready | Started | Points | SnapshotTaken | Collapsed | Finished | Failed
+FromTrainer = Ready | Started | Points | Reached | SnapshotTaken | Collapsed | Finished | Failed

@@ -65,6 +65,11 @@ class Outbox:
         self._put += 1
         return self._put
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was put has been sent."""
+        return self._sent == self._put
+
     def wait(self, ticket: int | None = None) -> None:
         """Wait until what the ticket stands for was sent; without one, until all was.
 

@@ -20,6 +20,7 @@ from ganforge_learner.messages import (
     Collapsed,
     Finished,
     FromTrainer,
+    Reached,
     SnapshotTaken,
     Started,
 )
@@ -192,11 +193,15 @@ class Training:
         return interval is not None and self.iteration % int(interval) == 0
 
     def _tell_points(self) -> None:
+        told = False
         for points in self._points.drain(self._meter.lap(self.iteration)):
             self._tell(points)
+            told = True
             self._plateau.add(points.series[LOSS])
             if self._plateau.is_reached:
                 self._ending = EarlyEnd.LEVELLED_OFF
+        if not told:
+            self._tell(Reached(self.iteration))
 
     def _look_for_collapse(self) -> None:
         """Have the alarm look at samples; tell once of each collapse."""

@@ -1,6 +1,9 @@
-"""A third-party strategy that holds the GIL for long, as a native extension may."""
+"""Third-party strategies: one holds the GIL for long, as a native extension may; one hangs."""
 
 import ctypes
+import os
+import time
+from pathlib import Path
 
 from ganforge_learner import LearnProgress
 from ganforge_learner.strategies import GANLearningStrategy
@@ -18,4 +21,16 @@ class GilHolder(GANLearningStrategy):
         """Iterate as usual, but for one iteration that takes long."""
         if i == 20:
             _c.sleep(HOLD_SECONDS)
+        return super().process_iteration(i)
+
+
+class HangsOnce(GANLearningStrategy):
+    """GANLearningStrategy, which hangs for ever when the file that ``HANG_ONCE`` names is there."""
+
+    def process_iteration(self, i: int) -> LearnProgress:
+        """Iterate as usual, but take the file away and hang where it is there."""
+        if i == 30 and (bait := Path(os.environ["HANG_ONCE"])).exists():
+            bait.unlink()
+            while True:
+                time.sleep(1000)
         return super().process_iteration(i)

@@ -14,6 +14,7 @@ from ganforge.wire.learning import (
     Heartbeat,
     HeartbeatReply,
     Learner,
+    LearnerState,
     ProgressPush,
     ProgressReply,
     Registered,
@@ -24,6 +25,7 @@ from ganforge.wire.quality import QualityNote
 from ganforge_chassis.api_route import api_router
 from ganforge_coordinator import catalog, dispatch, progress, quality, roster, signals, views
 from ganforge_coordinator.api.deps import (
+    ADMIN,
     LEARNER,
     READER,
     RECHECK_SECONDS,
@@ -55,6 +57,34 @@ def register(registration: Registration, parts: Parts) -> Registered:
         # Three beats to a lease, whatever was set: one lost answer must not cost it.
         heartbeat_seconds=min(parts.settings.heartbeat_seconds, parts.settings.lease_seconds / 3),
     )
+
+
+@router.post("/learners/{learner_id}/drain", operation_id="drainLearner", dependencies=[ADMIN])
+def drain(learner_id: str, parts: Parts) -> Learner:
+    """Give the learner no more jobs, and have it give back the one in hand with a snapshot."""
+    return _steer(parts, learner_id, LearnerState.DRAINED)
+
+
+@router.post(
+    "/learners/{learner_id}/quarantine", operation_id="quarantineLearner", dependencies=[ADMIN]
+)
+def quarantine(learner_id: str, parts: Parts) -> Learner:
+    """Give the learner no more jobs; it may end the one in hand."""
+    return _steer(parts, learner_id, LearnerState.QUARANTINED)
+
+
+@router.post("/learners/{learner_id}/resume", operation_id="resumeLearner", dependencies=[ADMIN])
+def resume(learner_id: str, parts: Parts) -> Learner:
+    """Give the learner jobs again."""
+    return _steer(parts, learner_id, LearnerState.ACTIVE)
+
+
+def _steer(parts: Parts, learner_id: str, state: LearnerState) -> Learner:
+    with parts.database.write() as connection:
+        job_ids = roster.steer(connection, learner_id, state)
+        told = views.learner(connection, learner_id)
+    parts.signals.notify(signals.QUEUE, *map(signals.of_job, job_ids))
+    return told
 
 
 @router.post(
@@ -116,7 +146,7 @@ async def heartbeat(
             # Looked at before the wait: a command may have come before the waiter was there.
             if (left := deadline - loop.time()) <= 0:
                 break
-            reply = await run_in_threadpool(_standing, parts, attempt_id)
+            reply = await run_in_threadpool(_standing, parts, attempt_id, beat.rank)
             if reply.command == known:
                 await waiter.wait(left)
     return reply
@@ -128,9 +158,9 @@ def _beat(parts: Parts, attempt_id: str, beat: Heartbeat) -> tuple[str, Heartbea
         return job_topic, dispatch.beat(connection, attempt_id, beat)
 
 
-def _standing(parts: Parts, attempt_id: str) -> HeartbeatReply:
+def _standing(parts: Parts, attempt_id: str, rank: int) -> HeartbeatReply:
     with parts.database.read() as connection:
-        return dispatch.standing(connection, attempt_id)
+        return dispatch.standing(connection, attempt_id, rank)
 
 
 @router.post("/attempts/{attempt_id}/progress", operation_id="pushProgress", dependencies=[LEARNER])

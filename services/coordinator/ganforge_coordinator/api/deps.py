@@ -61,3 +61,4 @@ AttemptId = Annotated[str, Path(max_length=36, description="the attempt's id, fr
 READER = Depends(require(Role.READ))
 SUBMITTER = Depends(require(Role.SUBMIT))
 LEARNER = Depends(require(Role.LEARNER))
+ADMIN = Depends(require(Role.ADMIN))

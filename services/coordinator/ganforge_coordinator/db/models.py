@@ -132,12 +132,14 @@ learners = Table(
     ),  # how many leases it may hold at once
     Column(
         "error_score", Float, nullable=False, server_default="0"
-    ),  # how often work failed on it, of late
+    ),  # how many jobs failed on it since one went well
+    Column("state", String(11), nullable=False, server_default="ACTIVE"),
     Column("datasets", JSON, nullable=False),
     Column("strategies", JSON, nullable=False),
     Column("last_seen_ms", BigInteger, nullable=False),
     UniqueConstraint("name", "boot_id"),
     CheckConstraint("slots BETWEEN 1 AND 64", name="slots"),
+    CheckConstraint("state IN ('ACTIVE','DRAINED','QUARANTINED')", name="state"),
     Index(
         "one_current_boot",
         "name",
@@ -168,6 +170,10 @@ attempt_members = Table(
     Column("lease_until_ms", BigInteger, nullable=False),
     Column("acked_ms", BigInteger),
     Column("next_seq", BigInteger, nullable=False),
+    Column("iteration", BigInteger, nullable=False, server_default="0"),
+    Column(
+        "advanced_ms", BigInteger, nullable=False, server_default="0"
+    ),  # when its iteration last went up
     Index(
         "one_active_claim",
         "learner_id",
@@ -264,5 +270,8 @@ coordinator = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("boot_floor", BigInteger, nullable=False),
+    Column(
+        "alive_ms", BigInteger, nullable=False, server_default="0"
+    ),  # when a coordinator last counted the time
     CheckConstraint("id = 1", name="singleton"),
 )
