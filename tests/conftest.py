@@ -27,6 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--kills", type=int, default=1, help="kills for each job of e2e's exact resume"
     )
+    parser.addoption(
+        "--model-examples",
+        type=int,
+        default=40,
+        help="examples of 50 steps each for the model of the coordinator's store",
+    )
 
 
 @pytest.fixture(scope="session")
