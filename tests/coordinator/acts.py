@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from ganforge.wire.learning import Completion, Heartbeat, Outcome, SnapshotNote
 from ganforge_coordinator.job import Trigger
-from tests.coordinator.job_model import ACKNOWLEDGE_MS, LEASE_MS
+from tests.coordinator.job_model import ACKNOWLEDGE_MS, GAP_MS, LEASE_MS
 
 PEOPLE = [Trigger.STOP, Trigger.PAUSE, Trigger.RESUME, Trigger.CANCEL, Trigger.RETRY]
 NAMES = ["ada", "bob", "cyd", "dan"]
-TICKS = st.integers(1, 2 * LEASE_MS) | st.sampled_from(
-    [1, 999, ACKNOWLEDGE_MS - 1, ACKNOWLEDGE_MS, LEASE_MS, 300_000, 3_600_000]
-)
+EDGES = st.sampled_from([1, 999, ACKNOWLEDGE_MS - 1, ACKNOWLEDGE_MS, LEASE_MS])
+JUMPS = st.sampled_from([-3_600_000, -GAP_MS - 1, -GAP_MS, GAP_MS, GAP_MS + 1, 3_600_000])
 
 
 class Fate(Enum):

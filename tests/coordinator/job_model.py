@@ -13,6 +13,10 @@ LEASE_MS = 15_000
 ACKNOWLEDGE_MS = 4_000
 MAX_FAILURES = 2
 MAX_LOSSES = 3
+STALL_MS = 20_000
+FIRST_STALL_MS = 1_800_000
+GAP_MS = 5_000
+LEAVE_MS = 10_000
 
 HELD = (JobState.STARTING, JobState.RUNNING)
 
@@ -27,15 +31,13 @@ class Attempt:
     learner: str
     claim_key: str
     lease_until_ms: int
+    advanced_ms: int
+    iteration: int = 0
     state: str = "ACTIVE"
     acknowledged: bool = False
     started: bool = False
     next_seq: int = 0
     outcome: Any = None
-
-    def lives(self, now_ms: int) -> bool:
-        """Whether its holder may write."""
-        return self.state == "ACTIVE" and self.lease_until_ms > now_ms
 
     def facts(self) -> dict[str, Any]:
         """Tell all of it that the store keeps."""
@@ -47,14 +49,18 @@ class Attempt:
             "active": active,
             "started": self.started,
             "next_seq": self.next_seq,
+            "iteration": self.iteration,
+            "advanced_ms": self.advanced_ms,
             "acknowledged": self.acknowledged,
             "lease_until_ms": self.lease_until_ms if active else None,
         }
 
-    def renew(self, now_ms: int) -> None:
-        """Note that its holder was heard of."""
+    def renew(self, now_ms: int, iteration: int = 0) -> None:
+        """Note that its holder was heard of, and how far it is."""
         self.lease_until_ms = now_ms + LEASE_MS
         self.acknowledged = True
+        if iteration > self.iteration:
+            self.iteration, self.advanced_ms = iteration, now_ms
 
 
 @dataclass(eq=False)
@@ -71,6 +77,7 @@ class ModelJob:
     epoch: int = 0
     iteration: int = 0
     run_after_ms: int = 0
+    failed_on: str | None = None  # the learner, when its last attempt failed
     noted: set[tuple[int, int]] = field(default_factory=set)  # (epoch, iteration)
     attempt: Attempt | None = None
     effects: list[tuple[Any, ...]] = field(default_factory=lambda: [("state", 0, "QUEUED")])
@@ -96,7 +103,7 @@ class ModelJob:
 
     def begin(self, attempt: Attempt, now_ms: int) -> None:
         """Give it to a learner."""
-        self.attempt, self.epoch = attempt, attempt.epoch
+        self.attempt, self.epoch, self.failed_on = attempt, attempt.epoch, None
         self._become(JobState.STARTING, now_ms)
 
     def start(self, now_ms: int) -> None:
@@ -129,6 +136,7 @@ class ModelJob:
         """End, or rest to be tried again."""
         self.failures += 1
         over = permanent or self.failures >= MAX_FAILURES
+        self.failed_on = None if self.attempt is None else self.attempt.learner
         self._end("FAILED", JobState.FAILED if over else None, now_ms)
 
     def release(self, now_ms: int) -> None:
@@ -205,12 +213,13 @@ _WISHES = {
 
 
 class Model:
-    """All jobs and attempts there are, the latest last."""
+    """All jobs and attempts there are, the latest last; and the time."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_ms: int) -> None:
         self.jobs: dict[str, ModelJob] = {}
         self.attempts: list[Attempt] = []
         self.floor = 0  # of the epochs
+        self.mark_ms = now_ms
 
     @property
     def held(self) -> list[Attempt]:
@@ -222,9 +231,39 @@ class Model:
         gone = [attempt for attempt in reversed(self.attempts) if attempt.state != "ACTIVE"]
         return (self.held + gone)[which % len(self.attempts)]
 
+    def counted_ms(self, now_ms: int) -> int:
+        """Give the time that leases are judged by: time that nobody counted does not pass."""
+        return now_ms if self.mark_ms <= now_ms <= self.mark_ms + GAP_MS else self.mark_ms
+
+    def lives(self, attempt: Attempt, now_ms: int) -> bool:
+        """Whether an attempt's holder may write."""
+        return attempt.state == "ACTIVE" and attempt.lease_until_ms > self.counted_ms(now_ms)
+
+    def mark(self, now_ms: int) -> None:
+        """Count the time; after a gap, what lived at the last mark begins anew."""
+        before, self.mark_ms = self.mark_ms, now_ms
+        if abs(now_ms - before) <= GAP_MS:
+            return
+        for attempt in self.held:
+            lived = attempt.lease_until_ms > before
+            attempt.lease_until_ms = now_ms + LEASE_MS if lived else 0
+            attempt.advanced_ms = now_ms
+        for job in self.jobs.values():
+            if job.state is JobState.QUEUED:
+                job.run_after_ms = min(job.run_after_ms, now_ms)
+
     def run_out(self, now_ms: int) -> list[Attempt]:
         """Give the attempts that the reaper must take back."""
-        return [attempt for attempt in self.held if not attempt.lives(now_ms)]
+        return [attempt for attempt in self.held if not self.lives(attempt, now_ms)]
+
+    def stalled(self, now_ms: int) -> list[Attempt]:
+        """Give the attempts that get nowhere."""
+        judged = self.counted_ms(now_ms)
+        return [
+            attempt
+            for attempt in self.held
+            if attempt.advanced_ms + (STALL_MS if attempt.iteration else FIRST_STALL_MS) < judged
+        ]
 
     def let_go(self, learner: str, now_ms: int) -> None:
         """Take from a learner what it holds."""
@@ -232,18 +271,31 @@ class Model:
             if attempt.learner == learner:
                 attempt.job.lose(now_ms, counted=True)
 
-    def claim(self, learner: str, key: str, now_ms: int) -> Attempt | None:
-        """Give the attempt that a claim must give; a new one has no id yet."""
+    def held_with(self, learner: str, key: str) -> Attempt | None:
+        """Give what a learner claimed before with the same key, and still holds."""
         for attempt in self.held:
             if (attempt.learner, attempt.claim_key) == (learner, key):
                 return attempt
-        self.let_go(learner, now_ms)
+        return None
+
+    def claimable(self, learner: str, now_ms: int) -> list[ModelJob | None]:
+        """Give what a claim may bring: the first that waits, or one before it that failed here.
+
+        Such a one is left to others for a while, where there are any. None is nothing.
+        """
         waiting = [job for job in self.jobs.values() if job.waits(now_ms)]
-        if not waiting:
-            return None
-        job = min(waiting, key=lambda job: (-job.priority, job.created_ms))
+        found: list[ModelJob | None] = []
+        for job in sorted(waiting, key=lambda job: (-job.priority, job.created_ms, job.id)):
+            found.append(job)
+            if job.failed_on != learner or job.run_after_ms <= now_ms - LEAVE_MS:
+                return found
+        return [*found, None]
+
+    def begin(self, job: ModelJob, id: str, learner: str, key: str, now_ms: int) -> Attempt:
+        """Lease a job to a learner."""
         epoch = max(job.epoch + 1, self.floor)
-        begun = Attempt("", job, epoch, learner, key, now_ms + ACKNOWLEDGE_MS)
+        ends = now_ms + ACKNOWLEDGE_MS
+        begun = Attempt(id, job, epoch, learner, key, ends, advanced_ms=now_ms)
         job.begin(begun, now_ms)
         self.attempts.append(begun)
         return begun

@@ -12,6 +12,7 @@ Facts = dict[str, Any]
 _OF_JOB = ["state", "desired", "failures", "losses"]
 _OF_JOB += ["epoch", "iteration", "attempt_id", "last_seq"]
 _OF_ATTEMPT = ["job_id", "epoch", "state", "active", "started", "next_seq"]
+_OF_ATTEMPT += ["iteration", "advanced_ms"]
 
 
 def jobs(connection: Connection) -> dict[str, Facts]:
@@ -38,6 +39,8 @@ def attempts(connection: Connection) -> dict[str, Facts]:
         of_member.next_seq,
         of_member.acked_ms,
         of_member.lease_until_ms,
+        of_member.iteration,
+        of_member.advanced_ms,
     ).join(models.attempt_members)
     return {row["id"]: _attempt(row) for row in connection.execute(query).mappings()}
 

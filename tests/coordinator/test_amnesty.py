@@ -1,7 +1,7 @@
 """Time that nobody counted counts against nobody; a trainer that hangs does."""
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from ganforge.errors import LeaseLost
 from ganforge.wire.jobs import JobState
@@ -19,14 +19,18 @@ NEVER = 60.0
 def shift_all(coordinator: Coordinator, milliseconds: int) -> None:
     """Put what is stored so far into the past, or the future: as if the clock had jumped."""
     with coordinator.database.write() as connection:
-        connection.execute(
-            update(attempt_members).values(
-                lease_until_ms=attempt_members.c.lease_until_ms - milliseconds,
-                advanced_ms=attempt_members.c.advanced_ms - milliseconds,
-            )
+        shift(connection, milliseconds)
+
+
+def shift(connection: Connection, milliseconds: int) -> None:
+    connection.execute(
+        update(attempt_members).values(
+            lease_until_ms=attempt_members.c.lease_until_ms - milliseconds,
+            advanced_ms=attempt_members.c.advanced_ms - milliseconds,
         )
-        connection.execute(update(jobs).values(run_after_ms=jobs.c.run_after_ms - milliseconds))
-        connection.execute(update(singleton).values(alive_ms=singleton.c.alive_ms - milliseconds))
+    )
+    connection.execute(update(jobs).values(run_after_ms=jobs.c.run_after_ms - milliseconds))
+    connection.execute(update(singleton).values(alive_ms=singleton.c.alive_ms - milliseconds))
 
 
 def mark(coordinator: Coordinator) -> int:
@@ -119,6 +123,15 @@ def test_what_advances_or_waits_or_has_yet_to_begin_is_not_stalled(start: Start)
         first.beat()
         with coordinator.database.write() as connection:
             assert lease.end_stalled(connection) == [ids[3]]
+
+
+def test_time_that_nobody_counted_makes_no_trainer_hang(start: Start) -> None:
+    with start(reap_seconds=NEVER) as coordinator:
+        coordinator.submit()
+        coordinator.learner().work()
+        with coordinator.database.write() as connection:
+            shift(connection, HOUR_MS)  # in one transaction: nobody can mark the time between
+            assert lease.end_stalled(connection) == []
 
 
 def long_ago(coordinator: Coordinator) -> None:

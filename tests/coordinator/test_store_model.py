@@ -3,38 +3,42 @@
 The clock is moved by hand, so that to the millisecond of a lease's end nothing is left to chance.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
     invariant,
     rule,
     run_state_machine_as_test,
 )
 from sqlalchemy import Connection, update
 
-from ganforge.errors import Conflict, GanforgeError, InvalidState, LeaseLost, SequenceGap
-from ganforge.wire.jobs import JobState
-from ganforge.wire.learning import Completion, Heartbeat, Outcome, ProgressPush, SnapshotNote
-from ganforge_chassis import migrations
-from ganforge_chassis.database import Database
-from ganforge_coordinator import dispatch, lease, ledger, progress, roster, submission
-from ganforge_coordinator.db.models import jobs, metadata
+from ganforge.errors import Conflict, InvalidState, SequenceGap
+from ganforge.wire.jobs import Desired, JobState
+from ganforge.wire.learning import (
+    Completion,
+    Heartbeat,
+    LearnerState,
+    Outcome,
+    ProgressPush,
+    ProgressReply,
+    SnapshotNote,
+)
+from ganforge_coordinator import amnesty, dispatch, lease, ledger, progress, roster, submission
+from ganforge_coordinator.db.models import jobs
 from ganforge_coordinator.job import Trigger
 from tests.coordinator import job_model, kept
 from tests.coordinator.acts import (
     ACTS,
+    EDGES,
     FATES,
+    JUMPS,
     NAMES,
     PEOPLE,
     SUCCEEDED,
-    TICKS,
     WHICH,
     WRITES,
     Act,
@@ -43,69 +47,20 @@ from tests.coordinator.acts import (
     Write,
     act,
 )
-from tests.coordinator.job_model import ACKNOWLEDGE_MS, LEASE_MS, Attempt, Model, ModelJob
+from tests.coordinator.job_model import ACKNOWLEDGE_MS, LEASE_MS, Attempt, ModelJob
 from tests.coordinator.running import a_job, claim_key
-from tests.support.frozen_clock import FrozenClock
+from tests.coordinator.store_machine import Store, opened
 from tests.support.learners import registration
 
-T = TypeVar("T")
 
-START_MS = 1_800_000_000_000
-
-
-class Cut(Exception):
-    """The end of a coordinator before its commit."""
-
-
-class Leases(RuleBasedStateMachine):
+class Leases(Store):
     """Learners that come, work, vanish and come back; owners that change their minds."""
 
-    database: Database
-    clock: FrozenClock
-    steps = 0
-
-    @initialize()
-    def begin(self) -> None:
-        self.clock.now_ms = START_MS
-        self.model = Model()
-        self.learners: dict[str, tuple[str, str]] = {}  # name: (id, boot)
-        self.boots: dict[str, list[str]] = {name: [] for name in NAMES}
-        with self.database.write() as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(table.delete())
+    def begin_anew(self) -> None:
         self.restart_the_coordinator()
+        self.say(amnesty.mark_time)
         for name in NAMES:
             self.start_anew(name, Fate.ANSWERED)
-
-    @property
-    def now(self) -> int:
-        return self.clock.now_ms
-
-    def say(self, call: Callable[[Connection], T]) -> T:
-        with self.database.write() as connection:
-            return call(connection)
-
-    def cut(self, call: Callable[[Connection], Any]) -> None:
-        """Make a call that is never committed: the model does not change."""
-        with suppress(Cut, GanforgeError), self.database.write() as connection:
-            call(connection)
-            raise Cut
-
-    def told(self, attempt: Attempt, fate: Fate, call: Callable[[Connection], T]) -> Iterator[T]:
-        """Make a call as a learner, and give what it was told, once or twice.
-
-        One whose lease is gone must be refused; that nothing changed, the invariants see.
-        """
-        if fate is Fate.CUT:
-            self.cut(call)
-        for _ in range(fate.value):
-            if attempt.lives(self.now):
-                answer = self.say(call)
-                attempt.renew(self.now)
-                yield answer
-            else:
-                with pytest.raises(LeaseLost):
-                    self.say(call)
 
     # People.
 
@@ -124,6 +79,7 @@ class Leases(RuleBasedStateMachine):
                 limits = {
                     "max_failures": job_model.MAX_FAILURES,
                     "max_losses": job_model.MAX_LOSSES,
+                    "stall_ms": job_model.STALL_MS,
                 }
                 connection.execute(update(jobs).where(jobs.c.id == row["id"]).values(limits))
             return str(row["id"])
@@ -169,6 +125,7 @@ class Leases(RuleBasedStateMachine):
             self.learners[name] = learner_id, says.boot_id
             if says.boot_id not in self.boots[name]:
                 self.boots[name].append(says.boot_id)
+                self.standing[name] = LearnerState.ACTIVE
                 self.model.let_go(name, self.now)
 
     @act(1, name=st.sampled_from(NAMES))
@@ -189,26 +146,40 @@ class Leases(RuleBasedStateMachine):
         if fate is Fate.CUT:
             return self.cut(call)
         for _ in range(fate.value):
-            expected = self.model.claim(name, key, self.now)
+            before = self.model.held_with(name, key)
+            if before is None:
+                self.model.let_go(name, self.now)
+            may = [before.job] if before else self.claimable(name)
             got = self.say(call)
-            if expected is None:
-                assert got is None
+            assert (got.job_id if got else None) in [job.id if job else None for job in may]
+            if got is None:
                 with self.database.read() as connection:
                     assert not dispatch.is_worth_claiming(connection, learner_id)
-                continue
-            assert got is not None
-            if not expected.id:
-                expected.id = got.attempt_id
-            assert (got.attempt_id, got.job_id) == (expected.id, expected.job.id)
-            assert got.epoch == expected.epoch
+            elif before is None:
+                job = self.model.jobs[got.job_id]
+                begun = self.model.begin(job, got.attempt_id, name, key, self.now)
+                assert got.epoch == begun.epoch
+            else:
+                assert (got.attempt_id, got.epoch) == (before.id, before.epoch)
         return None
+
+    def claimable(self, name: str) -> list[ModelJob | None]:
+        if self.standing[name] is LearnerState.ACTIVE:
+            return self.model.claimable(name, self.now)
+        return [None]
+
+    @act(1, name=st.sampled_from(NAMES), state=st.sampled_from(LearnerState))
+    def steer_a_learner(self, name: str, state: LearnerState) -> None:
+        self.say(lambda connection: roster.steer(connection, self.learners[name][0], state))
+        self.standing[name] = state
 
     @act(7, name=st.sampled_from(NAMES), priority=st.integers(-1, 1), started=st.booleans())
     def take(self, name: str, priority: int, started: bool) -> None:
         """Go the common way to an attempt, so that examples get to what comes after it."""
         self.submit(priority, Fate.ANSWERED)
         self.claim(name, True, Fate.ANSWERED)
-        self.beat(self.model.attempts[-1], Heartbeat(started=started), Fate.ANSWERED)
+        for attempt in self.model.held[-1:]:
+            self.beat(attempt, Heartbeat(started=started), Fate.ANSWERED)
 
     @act(14, which=WHICH, says=WRITES, fate=FATES)
     def write(self, which: int, says: Write, fate: Fate) -> None:
@@ -231,25 +202,47 @@ class Leases(RuleBasedStateMachine):
         if not self.model.attempts:
             return
         until_edge = self.model.pick(which).lease_until_ms + off - self.now
-        self.clock.move(max(0, until_edge))
+        if 0 < until_edge <= LEASE_MS:
+            self.run(until_edge)
         self.write(which, says, fate)
 
+    @act(1, which=WHICH)
+    def hang(self, which: int) -> None:
+        """Beat on, and get nowhere."""
+        for attempt in self.model.held[which : which + 1]:
+            for _ in range(3):
+                self.beat(attempt, Heartbeat(started=True, iteration=1), Fate.ANSWERED)
+                self.run(9_000)
+
     def beat(self, attempt: Attempt, says: Heartbeat, fate: Fate) -> None:
-        for reply in self.told(attempt, fate, lambda c: dispatch.beat(c, attempt.id, says)):
+        is_first = says.started and not attempt.started
+        # The first beat of a trainer tells where it starts, not how far it came.
+        done = 0 if is_first and fate is not Fate.REPEATED else says.iteration
+        for reply in self.told(
+            attempt, fate, lambda c: dispatch.beat(c, attempt.id, says), iteration=done
+        ):
             if says.started:
                 attempt.job.start(self.now)
-            assert str(reply.command).upper() == attempt.job.desired
+            is_drained = self.standing[attempt.learner] is LearnerState.DRAINED
+            wanted = attempt.job.desired
+            wanted = Desired.PAUSE if is_drained and wanted is Desired.RUN else wanted
+            assert str(reply.command).upper() == wanted
 
     def push(self, attempt: Attempt, what: Push, fate: Fate) -> None:
         seq = max(0, attempt.next_seq + what.off)
         points: list[float | None] = [1.0] * what.points
         says = ProgressPush(seq=seq, first=10 * seq, series={"minibatchLoss": points})
-        if attempt.lives(self.now) and seq > attempt.next_seq:
+        if self.lives(attempt) and seq > attempt.next_seq:
             with pytest.raises(SequenceGap) as gap, self.database.write() as connection:
                 progress.push(connection, attempt.id, says)
             assert gap.value.members == {"expectedSeq": attempt.next_seq}
             return
-        for _, reply in self.told(attempt, fate, lambda c: progress.push(c, attempt.id, says)):
+        done = 10 * seq + what.points
+
+        def call(connection: Connection) -> tuple[str, ProgressReply]:
+            return progress.push(connection, attempt.id, says)
+
+        for _, reply in self.told(attempt, fate, call, iteration=done):
             assert reply.applied == (seq == attempt.next_seq)
             if reply.applied:
                 attempt.job.push(seq, 10 * seq, what.points)
@@ -269,12 +262,13 @@ class Leases(RuleBasedStateMachine):
 
         if attempt.outcome is not None:
             self.complete_again(attempt, says, call)
-        elif fate is Fate.CUT or not attempt.lives(self.now):
+        elif fate is Fate.CUT or not self.lives(attempt):
             assert list(self.told(attempt, fate, call)) == []
         else:
             assert self.say(call) == attempt.job.id
             attempt.acknowledged, attempt.outcome = True, says
             self.end(attempt.job, says)
+            self.look_for_quarantine(attempt.learner)
             if fate is Fate.REPEATED:
                 self.complete_again(attempt, says, call)
 
@@ -304,9 +298,28 @@ class Leases(RuleBasedStateMachine):
 
     # Time, and the coordinator.
 
-    @act(3, milliseconds=TICKS)
-    def tick(self, milliseconds: int) -> None:
+    @act(4, milliseconds=st.integers(1, 2 * LEASE_MS) | EDGES)
+    def run(self, milliseconds: int) -> None:
+        """Let time pass while a coordinator counts it."""
+        while milliseconds > 0:
+            self.count_the_time(Fate.ANSWERED)
+            passing = min(milliseconds, job_model.GAP_MS)
+            self.clock.move(passing)
+            milliseconds -= passing
+
+    @act(1, milliseconds=st.integers(-job_model.GAP_MS - 1, 3_600_000) | JUMPS)
+    def jump(self, milliseconds: int) -> None:
+        """Let time pass that nobody counts, or the clock be set."""
         self.clock.move(milliseconds)
+
+    @act(2, fate=FATES)
+    def count_the_time(self, fate: Fate) -> None:
+        if fate is Fate.CUT:
+            return self.cut(amnesty.mark_time)
+        for _ in range(fate.value):
+            gap = self.now - self.model.mark_ms
+            assert self.say(amnesty.mark_time) == (gap if abs(gap) > job_model.GAP_MS else 0)
+            self.model.mark(self.now)
 
     @act(3, fate=FATES)
     def reap(self, fate: Fate) -> None:
@@ -317,6 +330,11 @@ class Leases(RuleBasedStateMachine):
             assert sorted(self.say(lease.reap)) == sorted(attempt.job.id for attempt in due)
             for attempt in due:
                 attempt.job.lose(self.now, counted=attempt.acknowledged)
+            stalled = self.model.stalled(self.now)
+            ended = self.say(lease.end_stalled)
+            assert sorted(ended) == sorted(attempt.job.id for attempt in stalled)
+            for attempt in stalled:
+                attempt.job.lose(self.now, counted=True)
         return None
 
     @act(1)
@@ -327,7 +345,9 @@ class Leases(RuleBasedStateMachine):
     @act(1)
     def bring_every_job_home(self) -> None:
         """Nothing is stuck: whatever has happened, each job can still be worked on to its end."""
-        self.clock.move(3_600_000)
+        for name in NAMES:
+            self.steer_a_learner(name, LearnerState.ACTIVE)
+        self.run(4 * LEASE_MS)
         self.reap(Fate.ANSWERED)
         for which, job in enumerate(self.model.jobs.values()):
             if job.state is JobState.PAUSED:
@@ -368,19 +388,6 @@ class Leases(RuleBasedStateMachine):
             assert sorted(set(epochs)) == epochs
 
 
-@contextmanager
-def opened(url: str) -> Iterator[None]:
-    """Open a database for the model; it need not survive the power."""
-    on_postgresql = not url.startswith("sqlite")
-    database = Database(url + "&options=-csynchronous_commit%3Doff" if on_postgresql else url)
-    migrations.upgrade(database, "ganforge_coordinator")
-    Leases.database, Leases.clock = database, FrozenClock(database, now_ms=START_MS)
-    try:
-        yield
-    finally:
-        database.close()
-
-
 @pytest.mark.timeout(1800)  # a failure is made small before it is told, and that takes its time
 def test_any_order_of_events_leaves_what_the_model_says(
     database_url: str, request: pytest.FixtureRequest
@@ -394,6 +401,6 @@ def test_any_order_of_events_leaves_what_the_model_says(
         phases=set(Phase) - {Phase.explain},
     )
     Leases.steps = 0
-    with opened(database_url):
+    with opened(database_url, Leases):
         run_state_machine_as_test(Leases, settings=profile)
     print(f"{Leases.steps} steps in {examples} examples")

@@ -161,7 +161,9 @@ def _is_stalled() -> ColumnElement[bool]:
     own = func.coalesce(jobs.c.stall_ms, usual)
     first = case((jobs.c.stall_ms > STALL_FIRST_MS, jobs.c.stall_ms), else_=STALL_FIRST_MS)
     has_begun = attempt_members.c.iteration > attempts.c.resume_iteration
-    return attempt_members.c.advanced_ms + case((has_begun, own), else_=first) < now_ms()
+    return (
+        attempt_members.c.advanced_ms + case((has_begun, own), else_=first) < amnesty.counted_ms()
+    )
 
 
 def _end_if_stalled(connection: Connection, job: RowMapping) -> bool:
