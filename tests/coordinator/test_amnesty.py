@@ -149,6 +149,7 @@ def test_without_a_deadline_of_its_own_a_slow_job_may_take_twenty_iterations(
         works[0].push(0, 0, [1.0], iterations_per_second=0.01)  # 20 take 2,000 s
         works[1].push(0, 0, [1.0])
         with coordinator.database.write() as connection:
+            amnesty.mark_time(connection)  # however long ago that was done
             past = attempt_members.c.advanced_ms - 1_000_000
             connection.execute(update(attempt_members).values(advanced_ms=past))
             assert lease.end_stalled(connection) == [unknown]
