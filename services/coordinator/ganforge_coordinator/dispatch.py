@@ -4,7 +4,18 @@ import random
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, case, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    RowMapping,
+    Select,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from ganforge.errors import Conflict, Diverged, LeaseLost
 from ganforge.wire.jobs import Desired
@@ -220,16 +231,28 @@ def job_of(connection: Connection, attempt_id: str) -> str:
     Raises:
         LeaseLost: there is no such attempt.
     """
-    of_attempt = select(attempts.c.job_id).where(attempts.c.id == attempt_id)
-    job_id = connection.execute(of_attempt).scalar_one_or_none()
+    job_id = connection.execute(_JOB_OF, {"attempt": attempt_id}).scalar_one_or_none()
     if job_id is None:
         raise LeaseLost("there is no such attempt: drop it and claim anew")
     return str(job_id)
 
 
 def _has_started(connection: Connection, attempt_id: str) -> bool:
-    started = select(attempts.c.started).where(attempts.c.id == attempt_id)
-    return bool(connection.execute(started).scalar_one_or_none())
+    started = connection.execute(_STARTED, {"attempt": attempt_id})
+    return bool(started.scalar_one_or_none())
+
+
+_JOB_OF = select(attempts.c.job_id).where(attempts.c.id == bindparam("attempt"))
+_STARTED = select(attempts.c.started).where(attempts.c.id == bindparam("attempt"))
+_STANDING = (
+    select(jobs.c.desired, jobs.c.lease_ttl_ms, learners.c.state)
+    .join(attempt_members, attempt_members.c.attempt_id == jobs.c.attempt_id)
+    .join(learners, learners.c.id == attempt_members.c.learner_id)
+    .where(
+        jobs.c.attempt_id == bindparam("attempt"),
+        attempt_members.c.rank == bindparam("of_rank", type_=Integer),
+    )
+)
 
 
 _COMMANDS = {
@@ -247,13 +270,7 @@ def standing(connection: Connection, attempt_id: str, rank: int) -> HeartbeatRep
     Raises:
         LeaseLost: the attempt is over.
     """
-    of_job = (
-        select(jobs.c.desired, jobs.c.lease_ttl_ms, learners.c.state)
-        .join(attempt_members, attempt_members.c.attempt_id == jobs.c.attempt_id)
-        .join(learners, learners.c.id == attempt_members.c.learner_id)
-        .where(jobs.c.attempt_id == attempt_id, attempt_members.c.rank == rank)
-    )
-    told = connection.execute(of_job).one_or_none()
+    told = connection.execute(_STANDING, {"attempt": attempt_id, "of_rank": rank}).one_or_none()
     if told is None:
         raise LeaseLost("the lease on this job is gone: stop, drop this attempt, claim anew")
     command = _COMMANDS[Desired(told.desired)]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, select, update
 
 from ganforge.errors import NotFound
 from ganforge.wire.jobs import Desired, JobError, JobState
@@ -16,6 +16,22 @@ JobRow = RowMapping
 
 _HELD = (JobState.STARTING, JobState.RUNNING)
 
+# What every write begins with is said once: saying it costs several times as much as doing it.
+_JOB = select(jobs).where(jobs.c.id == bindparam("job"))
+_LOCKED = _JOB.with_for_update()
+_LOCKED_OF_ATTEMPT = (
+    select(jobs)
+    .join(attempts, attempts.c.job_id == jobs.c.id)
+    .where(attempts.c.id == bindparam("attempt"))
+    .with_for_update(of=jobs)
+)
+_NEXT_SEQ = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"))
+    .values(last_seq=jobs.c.last_seq + 1)
+    .returning(jobs.c.last_seq)
+)
+
 
 def find(connection: Connection, job_id: str) -> RowMapping:
     """Read a job's row.
@@ -23,7 +39,7 @@ def find(connection: Connection, job_id: str) -> RowMapping:
     Raises:
         NotFound: there is no such job.
     """
-    return _one(connection, job_id, select(jobs).where(jobs.c.id == job_id))
+    return _one(connection, job_id, _JOB)
 
 
 def lock(connection: Connection, job_id: str) -> RowMapping:
@@ -34,11 +50,11 @@ def lock(connection: Connection, job_id: str) -> RowMapping:
     Raises:
         NotFound: there is no such job.
     """
-    return _one(connection, job_id, select(jobs).where(jobs.c.id == job_id).with_for_update())
+    return _one(connection, job_id, _LOCKED)
 
 
 def _one(connection: Connection, job_id: str, query: Select[Any]) -> RowMapping:
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(query, {"job": job_id}).mappings().one_or_none()
     if row is None:
         raise NotFound(f"there is no job {job_id!r}; list those there are")
     return row
@@ -46,10 +62,8 @@ def _one(connection: Connection, job_id: str, query: Select[Any]) -> RowMapping:
 
 def lock_of_attempt(connection: Connection, attempt_id: str) -> RowMapping | None:
     """Lock the job of an attempt; None when there is no such attempt."""
-    job_id = connection.execute(
-        select(attempts.c.job_id).where(attempts.c.id == attempt_id)
-    ).scalar_one_or_none()
-    return None if job_id is None else lock(connection, job_id)
+    locked = connection.execute(_LOCKED_OF_ATTEMPT, {"attempt": attempt_id})
+    return locked.mappings().one_or_none()
 
 
 def status_of(row: JobRow) -> JobStatus:
@@ -147,13 +161,7 @@ def next_seq(connection: Connection, job_id: str) -> int:
     The numbers are taken under the job's lock, so they become visible in order; those of a
     global sequence do not, and a follower would pass over what commits late.
     """
-    taken = (
-        update(jobs)
-        .where(jobs.c.id == job_id)
-        .values(last_seq=jobs.c.last_seq + 1)
-        .returning(jobs.c.last_seq)
-    )
-    return int(connection.execute(taken).scalar_one())
+    return int(connection.execute(_NEXT_SEQ, {"job": job_id}).scalar_one())
 
 
 def _end_attempt(connection: Connection, attempt_id: str, trigger: Trigger) -> None:

@@ -1,9 +1,19 @@
 """Every LearnProgress, kept once and in order."""
 
 import json
-from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Connection,
+    Float,
+    Integer,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from ganforge import digest
 from ganforge.errors import BadInput, SequenceGap
@@ -41,41 +51,74 @@ def push(connection: Connection, attempt_id: str, push: ProgressPush) -> tuple[s
         raise SequenceGap(
             f"push {push.seq} came before push {held.next_seq}", expectedSeq=held.next_seq
         )
-    _insert_chunk(connection, held.job, push)
-    connection.execute(
-        update(attempt_members)
-        .where(attempt_members.c.attempt_id == attempt_id, attempt_members.c.rank == push.rank)
-        .values(next_seq=push.seq + 1)
-    )
-    if push.rank == 0:
-        _update_job(connection, job_id, push)
+    chunk = {
+        "job_id": job_id,
+        "epoch": held.job["epoch"],
+        "rank": push.rank,
+        "seq": push.seq,
+        "job_seq": _number(connection, job_id, push),
+        "first": push.first,
+        "step": push.step,
+        "count": push.count,
+        "series_digest": _digest_of(connection, list(push.series)),
+        "body": columns.pack(push.series),
+    }
+    connection.execute(_CHUNK, chunk)
+    member = {"attempt": attempt_id, "of_rank": push.rank, "next": push.seq + 1}
+    connection.execute(_ADVANCE, member)
     return job_id, ProgressReply(applied=True, next_seq=push.seq + 1)
 
 
-def _insert_chunk(connection: Connection, job: RowMapping, push: ProgressPush) -> None:
-    names = list(push.series)
-    connection.execute(
-        insert(progress_chunks).values(
-            job_id=job["id"],
-            epoch=job["epoch"],
-            rank=push.rank,
-            seq=push.seq,
-            job_seq=ledger.next_seq(connection, job["id"]),
-            first=push.first,
-            step=push.step,
-            count=push.count,
-            series_digest=_digest_of(connection, names),
-            received_ms=now_ms(),
-            body=columns.pack(push.series),
-        )
+# Said once: saying a statement costs several times as much as executing it.
+_CHUNK = insert(progress_chunks).values(received_ms=now_ms())
+_ADVANCE = (
+    update(attempt_members)
+    .where(
+        attempt_members.c.attempt_id == bindparam("attempt"),
+        attempt_members.c.rank == bindparam("of_rank", type_=Integer),
     )
+    .values(next_seq=bindparam("next"))
+)
+_LATEST = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"))
+    .values(
+        last_seq=jobs.c.last_seq + 1,
+        progress=bindparam("latest", type_=JSON),
+        iteration=bindparam("done", type_=BigInteger),
+        iterations_per_second=func.coalesce(
+            bindparam("rate", type_=Float), jobs.c.iterations_per_second
+        ),
+        updated_ms=now_ms(),
+    )
+    .returning(jobs.c.last_seq)
+)
+_KNOWN = select(series_schemas.c.digest).where(series_schemas.c.digest == bindparam("name"))
+
+
+def _number(connection: Connection, job_id: str, push: ProgressPush) -> int:
+    """Take the job's next number for a push; that of rank 0 is also the latest that is shown."""
+    if push.rank != 0:
+        return ledger.next_seq(connection, job_id)
+    last = {name: column[-1] for name, column in push.series.items()}
+    latest = LearnProgress(
+        iteration=push.first + push.step * (push.count - 1),
+        minibatch_loss=last.pop(LOSS, None),
+        extra=last,
+    )
+    facts = {
+        "job": job_id,
+        "latest": latest.model_dump(mode="json"),
+        "done": latest.iteration + 1,
+        "rate": push.iterations_per_second,
+    }
+    return int(connection.execute(_LATEST, facts).scalar_one())
 
 
 def _digest_of(connection: Connection, names: list[str]) -> str:
     """Name a list of series; they are few, so each is stored once."""
     name = digest.of_bytes(json.dumps(names).encode())
-    known = select(series_schemas.c.digest).where(series_schemas.c.digest == name)
-    if connection.execute(known).scalar_one_or_none() is None:
+    if connection.execute(_KNOWN, {"name": name}).scalar_one_or_none() is None:
         _insert_schema(connection, name, names)
     return name
 
@@ -87,20 +130,3 @@ def _insert_schema(connection: Connection, name: str, names: list[str]) -> None:
         from sqlalchemy.dialects.sqlite import insert as upsert  # type: ignore[assignment]
     statement = upsert(series_schemas).values(digest=name, names=names)
     connection.execute(statement.on_conflict_do_nothing())
-
-
-def _update_job(connection: Connection, job_id: str, push: ProgressPush) -> None:
-    last = {name: column[-1] for name, column in push.series.items()}
-    latest = LearnProgress(
-        iteration=push.first + push.step * (push.count - 1),
-        minibatch_loss=last.pop(LOSS, None),
-        extra=last,
-    )
-    values: dict[str, Any] = {
-        "progress": latest.model_dump(mode="json"),
-        "iteration": latest.iteration + 1,
-        "updated_ms": now_ms(),
-    }
-    if push.iterations_per_second is not None:
-        values["iterations_per_second"] = push.iterations_per_second
-    connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))

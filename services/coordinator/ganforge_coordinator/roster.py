@@ -3,7 +3,18 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from ganforge.errors import Conflict, NotFound
 from ganforge.wire.learning import LearnerState, Registration
@@ -137,17 +148,23 @@ def seen(connection: Connection, learner_id: str) -> RowMapping:
 
 def see_member(connection: Connection, attempt_id: str, rank: int) -> None:
     """Note that the learner of a member was heard of."""
-    learner = select(attempt_members.c.learner_id).where(
-        attempt_members.c.attempt_id == attempt_id, attempt_members.c.rank == rank
-    )
-    connection.execute(
-        update(learners)
+    connection.execute(_SIGHT, {"attempt": attempt_id, "of_rank": rank})
+
+
+_SIGHT = (
+    update(learners)
+    .where(
+        learners.c.id
+        == select(attempt_members.c.learner_id)
         .where(
-            learners.c.id == learner.scalar_subquery(),
-            learners.c.last_seen_ms < now_ms() - SEEN_EVERY_MS,
+            attempt_members.c.attempt_id == bindparam("attempt"),
+            attempt_members.c.rank == bindparam("of_rank", type_=Integer),
         )
-        .values(last_seen_ms=now_ms())
+        .scalar_subquery(),
+        learners.c.last_seen_ms < now_ms() - SEEN_EVERY_MS,
     )
+    .values(last_seen_ms=now_ms())
+)
 
 
 def should_leave(learner: RowMapping) -> ColumnElement[bool]:
