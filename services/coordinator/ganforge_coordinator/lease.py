@@ -80,7 +80,10 @@ def _renewal() -> Update:
     member = attempt_members.c
     attempt = bindparam("attempt", type_=String)
     done = bindparam("done", type_=BigInteger)
-    lease_ms = select(jobs.c.lease_ttl_ms).where(jobs.c.attempt_id == attempt).scalar_subquery()
+    of_attempt = attempts.c.job_id == jobs.c.id
+    lease_ms = (
+        select(jobs.c.lease_ttl_ms).join(attempts, of_attempt).where(attempts.c.id == attempt)
+    )
     is_farther = member.iteration < done
     return (
         update(attempt_members)
@@ -91,7 +94,7 @@ def _renewal() -> Update:
             member.lease_until_ms > amnesty.counted_ms(),
         )
         .values(
-            lease_until_ms=now_ms() + lease_ms,
+            lease_until_ms=now_ms() + lease_ms.scalar_subquery(),
             iteration=case((is_farther, done), else_=member.iteration),
             advanced_ms=case(
                 (or_(bindparam("is_waiting", type_=Boolean), is_farther), now_ms()),
@@ -104,6 +107,15 @@ def _renewal() -> Update:
 
 
 _RENEWAL = _renewal()
+_SEQ = bindparam("seq", type_=BigInteger)
+_COUNTED = _RENEWAL.where(attempt_members.c.next_seq == _SEQ).values(next_seq=_SEQ + 1)
+
+
+def count(connection: Connection, attempt_id: str, rank: int, *, seq: int, iteration: int) -> bool:
+    """Guard and count a push in one; False when the lease is lost or the push is not the next."""
+    facts = {"attempt": attempt_id, "of_rank": rank, "done": iteration, "is_waiting": False}
+    counted = connection.execute(_COUNTED, {**facts, "seq": seq})
+    return counted.scalar_one_or_none() is not None
 
 
 def hold(connection: Connection, attempt_id: str, rank: int, *, iteration: int = 0) -> Held:

@@ -1,14 +1,16 @@
 """Every LearnProgress, kept once and in order."""
 
 import json
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Connection,
     Float,
-    Integer,
+    Row,
     bindparam,
+    exists,
     func,
     insert,
     select,
@@ -22,7 +24,7 @@ from ganforge.wire.progress import LearnProgress
 from ganforge_chassis.clock import now_ms
 from ganforge_coordinator import columns, lease, ledger
 from ganforge_coordinator.db.models import (
-    attempt_members,
+    attempts,
     jobs,
     progress_chunks,
     series_schemas,
@@ -43,41 +45,51 @@ def push(connection: Connection, attempt_id: str, push: ProgressPush) -> tuple[s
     if push.first + push.step * (push.count - 1) >= MAX_ITERATION:
         raise BadInput("first, step: iterations stay below 2^53")
     done = push.first + push.step * (push.count - 1) + 1
-    held = lease.hold(connection, attempt_id, push.rank, iteration=done)
-    job_id = str(held.job["id"])
-    if push.seq < held.next_seq:
-        return job_id, ProgressReply(applied=False, next_seq=held.next_seq)
-    if push.seq > held.next_seq:
-        raise SequenceGap(
-            f"push {push.seq} came before push {held.next_seq}", expectedSeq=held.next_seq
-        )
+    names = list(push.series)
+    series = digest.of_bytes(json.dumps(names).encode())
+    # The job before the member, as everywhere: two orders of locks would be a deadlock.
+    job = connection.execute(_JOB, {"attempt": attempt_id, "name": series}).one_or_none()
+    if not lease.count(connection, attempt_id, push.rank, seq=push.seq, iteration=done):
+        next_seq = lease.guard(connection, attempt_id, push.rank, iteration=done)
+        return _refuse(push.seq, next_seq, job)
+    assert job is not None  # the guard has found the attempt
+    if not job.is_known:
+        _insert_schema(connection, series, names)
     chunk = {
-        "job_id": job_id,
-        "epoch": held.job["epoch"],
+        "job_id": job.id,
+        "epoch": job.epoch,
         "rank": push.rank,
         "seq": push.seq,
-        "job_seq": _number(connection, job_id, push),
+        "job_seq": _number(connection, job.id, push),
         "first": push.first,
         "step": push.step,
         "count": push.count,
-        "series_digest": _digest_of(connection, list(push.series)),
+        "series_digest": series,
         "body": columns.pack(push.series),
     }
     connection.execute(_CHUNK, chunk)
-    member = {"attempt": attempt_id, "of_rank": push.rank, "next": push.seq + 1}
-    connection.execute(_ADVANCE, member)
-    return job_id, ProgressReply(applied=True, next_seq=push.seq + 1)
+    return job.id, ProgressReply(applied=True, next_seq=push.seq + 1)
+
+
+def _refuse(seq: int, next_seq: int, job: Row[Any] | None) -> tuple[str, ProgressReply]:
+    """Answer a push that is not the next one."""
+    assert job is not None  # the guard has found the attempt
+    if seq < next_seq:
+        return job.id, ProgressReply(applied=False, next_seq=next_seq)
+    raise SequenceGap(f"push {seq} came before push {next_seq}", expectedSeq=next_seq)
 
 
 # Said once: saying a statement costs several times as much as executing it.
 _CHUNK = insert(progress_chunks).values(received_ms=now_ms())
-_ADVANCE = (
-    update(attempt_members)
-    .where(
-        attempt_members.c.attempt_id == bindparam("attempt"),
-        attempt_members.c.rank == bindparam("of_rank", type_=Integer),
+_JOB = (
+    select(
+        jobs.c.id,
+        jobs.c.epoch,
+        exists().where(series_schemas.c.digest == bindparam("name")).label("is_known"),
     )
-    .values(next_seq=bindparam("next"))
+    .join(attempts, attempts.c.job_id == jobs.c.id)
+    .where(attempts.c.id == bindparam("attempt"))
+    .with_for_update(of=jobs)
 )
 _LATEST = (
     update(jobs)
@@ -93,7 +105,6 @@ _LATEST = (
     )
     .returning(jobs.c.last_seq)
 )
-_KNOWN = select(series_schemas.c.digest).where(series_schemas.c.digest == bindparam("name"))
 
 
 def _number(connection: Connection, job_id: str, push: ProgressPush) -> int:
@@ -115,15 +126,8 @@ def _number(connection: Connection, job_id: str, push: ProgressPush) -> int:
     return int(connection.execute(_LATEST, facts).scalar_one())
 
 
-def _digest_of(connection: Connection, names: list[str]) -> str:
-    """Name a list of series; they are few, so each is stored once."""
-    name = digest.of_bytes(json.dumps(names).encode())
-    if connection.execute(_KNOWN, {"name": name}).scalar_one_or_none() is None:
-        _insert_schema(connection, name, names)
-    return name
-
-
 def _insert_schema(connection: Connection, name: str, names: list[str]) -> None:
+    """Name a list of series; they are few, so each is stored once."""
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as upsert
     else:
