@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from ganforge_chassis.database import Database
+from tests.support.postgres import PostgresServer
 
 FULL, NORMAL = 2, 1
 
@@ -19,4 +20,14 @@ def test_on_sqlite_each_transaction_is_as_durable_as_it_asks_to_be(tmp_path: Pat
             connection.execute(text("INSERT INTO kept VALUES (1)"))
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM kept")).scalar() == 4
+    database.close()
+
+
+def test_on_postgresql_too_and_the_next_transaction_is_durable_again(
+    postgres_server: PostgresServer,
+) -> None:
+    database = Database(postgres_server.new_database())
+    for durable, level in ((False, "off"), (True, "on"), (False, "off"), (True, "on")):
+        with database.write(durable=durable) as connection:
+            assert connection.execute(text("SHOW synchronous_commit")).scalar() == level
     database.close()

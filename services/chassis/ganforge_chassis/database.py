@@ -58,14 +58,17 @@ class Database:
         """Open a transaction that may write.
 
         Args:
-            durable: whether it outlives a loss of power. On SQLite one that need not is many
-                times cheaper; it outlives the death of this process like any other, is never
-                torn, and is safe once a durable one that came later is. PostgreSQL keeps all.
+            durable: whether it outlives a loss of power. One that need not waits for no disk; it
+                outlives the death of this process like any other, is never torn, and is safe
+                once a durable one that came later is. What is lost is of the last moments: on
+                PostgreSQL less than a second, on SQLite since the last durable one.
         """
         with self._writer, self.engine.connect() as connection:
             synchronous = "FULL" if durable else "NORMAL"
             connection = connection.execution_options(ganforge_write=synchronous)
             with connection.begin():
+                if not (durable or self.is_sqlite):
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
                 yield connection
 
     @contextmanager

@@ -39,6 +39,7 @@ from ganforge_learner.messages import (
     Started,
 )
 from ganforge_learner.outbox import Outbox, Over, persist
+from ganforge_learner.pushes import Pushes
 from ganforge_learner.quality.assessor import Assessor
 from ganforge_learner.quality.evaluation_run import note_of
 from ganforge_learner.quality.evaluations import Candidate, Evaluations
@@ -100,6 +101,7 @@ class AttemptRun:
             on_doubt=lambda in_doubt: trainer.tell(Hold(waiting=in_doubt)),
             on_lost=self._lose,
         )
+        self._sent = Pushes(coordinator, assignment.attempt_id)
         self._progress = Outbox("progress", self._over, self._lose)
         self._snapshots = Outbox("snapshots", self._over, self._lose)
         self._evaluations: Evaluations | None = None
@@ -261,8 +263,7 @@ class AttemptRun:
             series=points.series,
             iterations_per_second=points.iterations_per_second,
         )
-        attempt_id = self._assignment.attempt_id
-        self._told = self._progress.put(lambda: self._coordinator.push_progress(attempt_id, push))
+        self._told = self._progress.put(lambda: self._sent.send(push))
         self._pushes += 1
         self._keeper.iteration = points.first + points.step * (push.count - 1) + 1
 
