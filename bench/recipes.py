@@ -2,10 +2,11 @@
 
 Trains a recipe's networks by its strategy in this process, once for each seed, and measures the
 generator (its moving average, where it has one) at the iterations asked for, by the judge that the
-learner's evaluations use. The time is the training's own CPU time; measuring is left out. Prints
-each measurement, then the median and the worst of the seeds.
+learner's evaluations use and, as ``lenet_1`` and so on, by as many second judges as are asked for
+(bench/lenet.py; for 28x28 images of ten classes). The time is the training's own CPU time;
+measuring is left out. Prints each measurement, then the median and the worst of the seeds.
 
-    python3 run.py bench recipes NAME [key=value ...] --data DIR
+    python3 run.py bench recipes NAME [key=value ...] --data DIR [--lenets 3]
         [--networks G,D] [--seeds 5] [--first-seed 100] [--at 2700,9000] [--json]
 
 DIR is a data folder (``datasets/MNIST/...``), or a folder of MNIST's IDX files.
@@ -22,10 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from bench.lenet import LeNet
 from ganforge.cli import pairs
 from ganforge.networks import BUILTIN
 from ganforge.recipes import find_recipe
+from ganforge.wire.quality import Figures
 from ganforge_learner import registry, streams
 from ganforge_learner.datasets import Dataset, load_dataset
 from ganforge_learner.networks import build_network, initialise
@@ -34,6 +38,7 @@ from ganforge_learner.quality.judge import RealImages, accuracy, define_judge, t
 from ganforge_learner.strategy import LearningStrategy
 
 SAMPLES = 5000
+"""What the learner's own judge compares, where there are twice as many images."""
 NETWORKS = {definition.name: definition for definition in BUILTIN}
 
 
@@ -46,36 +51,79 @@ def main() -> None:
     networks = asked.networks.split(",") if asked.networks else recipe.networks
     with data_folder(asked.data) as data:
         dataset = load_dataset(recipe.dataset, data)
-    real = RealImages(dataset.name, dataset.inputs, dataset.targets)
-    judge = train_judge(real, define_judge(real))
-    reference = Reference(real, judge, samples=SAMPLES)
-    show(asked.json, judge=round(accuracy(judge, real), 4), samples=reference.samples)
-    show(asked.json, floor=told(reference.floor.model_dump(by_alias=False)))
+    judges = Judges(dataset, lenets=asked.lenets)
+    for facts in judges.about():
+        show(asked.json, **facts)
     at = [int(part) for part in asked.at.split(",")] if asked.at else [config["maxIterations"]]
     found: dict[int, list[dict[str, float]]] = {iteration: [] for iteration in at}
     for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
-        for iteration, figures in train(networks, {**config, "seed": seed}, dataset, at, reference):
+        for iteration, figures in train(networks, {**config, "seed": seed}, dataset, at, judges):
             found[iteration].append(figures)
-            show(asked.json, seed=seed, iteration=iteration, **told(figures))
+            show(asked.json, seed=seed, iteration=iteration, **figures)
     for iteration, rows in found.items():
-        for name, choose in (("median", statistics.median), ("worst", worst)):
-            figures = {key: choose([row[key] for row in rows]) for key in SHOWN if key in rows[0]}
-            if name == "worst" and "classes_covered" in figures:
-                figures["classes_covered"] = min(row["classes_covered"] for row in rows)
-            show(asked.json, of=name, iteration=iteration, **told(figures))
+        for name, choose in (("median", median), ("worst", worst)):
+            figures = {key: choose(key, [row[key] for row in rows]) for key in rows[0]}
+            show(asked.json, of=name, iteration=iteration, **figures)
 
 
-SHOWN = ("cpu_seconds", "fcd", "classes_covered", "class_kl", "coverage", "near_copies")
+class Judges:
+    """The learner's own judge, and LeNets beside it.
+
+    Args:
+        dataset: real images.
+        lenets: how many LeNets, of the seeds 1, 2, ...
+    """
+
+    def __init__(self, dataset: Dataset, *, lenets: int) -> None:
+        real = RealImages(dataset.name, dataset.inputs, dataset.targets)
+        network = train_judge(real, define_judge(real))
+        self._accuracy = accuracy(network, real)
+        self._reference = Reference(real, network, samples=SAMPLES)
+        if lenets and real.classes_N is None:
+            raise SystemExit("LeNet learns classes, and this dataset has none: leave out --lenets")
+        self._lenets = {
+            f"lenet_{seed}": LeNet(real.images_NCHW, real.classes_N, seed=seed)
+            for seed in range(1, lenets + 1)
+            if real.classes_N is not None
+        }
+        self.samples = max(
+            self._reference.samples, *(lenet.samples for lenet in self._lenets.values()), 0
+        )
+
+    def about(self) -> Iterator[dict[str, Any]]:
+        """Tell of each judge how often it is right, how much it compares, and its floor."""
+        own, floor = self._reference, told(self._reference.floor)
+        yield {"judge": round(self._accuracy, 4), "samples": own.samples, "floor": floor}
+        for name, lenet in self._lenets.items():
+            floor = {name: round(lenet.floor, 3)}
+            yield {"judge": round(lenet.accuracy, 4), "samples": lenet.samples, "floor": floor}
+
+    def measure(self, images_NCHW: Tensor) -> dict[str, float]:
+        """Give every judge's figures of ``samples`` samples; each takes the first that it needs."""
+        figures = told(self._reference.measure(images_NCHW[: self._reference.samples]))
+        for name, lenet in self._lenets.items():
+            figures[name] = round(lenet.distance(images_NCHW[: lenet.samples]), 3)
+        return figures
 
 
-def worst(values: list[float]) -> float:
-    """Give the highest; of all that is shown but the classes covered, more is worse."""
-    return max(values)
+SHOWN = ("fcd", "classes_covered", "class_kl", "coverage", "near_copies")
+MORE_IS_BETTER = ("classes_covered", "coverage")
 
 
-def told(figures: dict[str, Any]) -> dict[str, float]:
+def median(_: str, values: list[float]) -> float:
+    """Give the median."""
+    return statistics.median(values)
+
+
+def worst(key: str, values: list[float]) -> float:
+    """Give the worst: the lowest where more is better, else the highest."""
+    return min(values) if key in MORE_IS_BETTER else max(values)
+
+
+def told(figures: Figures) -> dict[str, float]:
     """Pick the figures to show."""
-    return {key: round(figures[key], 3) for key in SHOWN if figures.get(key) is not None}
+    known = figures.model_dump(by_alias=False, exclude_none=True)
+    return {key: round(known[key], 3) for key in SHOWN if key in known}
 
 
 def show(as_json: bool, **facts: Any) -> None:
@@ -91,7 +139,7 @@ def train(
     config: dict[str, Any],
     dataset: Dataset,
     at: list[int],
-    reference: Reference,
+    judges: Judges,
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Train as the learner does, and give what the generator comes to at some iterations."""
     strategy = set_up(names, config, dataset)
@@ -101,12 +149,9 @@ def train(
         if i + 1 in at:
             spent += time.thread_time() - began
             network = strategy.averages.get(0, strategy.generator)
-            latents = strategy.grid_latents(reference.samples, 12345)
-            figures = reference.measure(strategy.draw_samples(latents, network).cpu())
-            yield (
-                i + 1,
-                {"cpu_seconds": spent, **figures.model_dump(by_alias=False, exclude_none=True)},
-            )
+            latents = strategy.grid_latents(judges.samples, 12345)
+            figures = judges.measure(strategy.draw_samples(latents, network).cpu())
+            yield i + 1, {"cpu_seconds": round(spent, 1), **figures}
             began = time.thread_time()
 
 
@@ -147,6 +192,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("pairs", nargs="*", metavar="key=value")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--networks", help="in place of the recipe's")
+    parser.add_argument("--lenets", type=int, default=0, help="how many second judges to ask")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=100)
     parser.add_argument("--at", help="iterations at which to measure; the last one when not given")
