@@ -86,9 +86,8 @@ class Judges:
             for seed in range(1, lenets + 1)
             if real.classes_N is not None
         }
-        self.samples = max(
-            self._reference.samples, *(lenet.samples for lenet in self._lenets.values()), 0
-        )
+        of_lenets = [lenet.samples for lenet in self._lenets.values()]
+        self.samples = max([self._reference.samples, *of_lenets])
 
     def about(self) -> Iterator[dict[str, Any]]:
         """Tell of each judge how often it is right, how much it compares, and its floor."""
