@@ -61,6 +61,9 @@ class Db:
         where = ("--service", "coordinator", "--database-url", self._url)
         return self._command_line("db", *words, *where)
 
+    def retain(self, *words: str) -> Ran:
+        return self._command_line("db", "retain", *words, "--database-url", self._url)
+
     def check(self) -> tuple[int, dict[str, Any]]:
         """Give the exit code and what was told of the database."""
         told = self("check", "--json")
@@ -334,3 +337,29 @@ def test_programs_older_than_the_server_are_not_taken() -> None:
     assert postgres_tools.find(1).folder.is_dir()
     with pytest.raises(NotFound, match="pg_dump and pg_restore 999 or newer"):
         postgres_tools.find(999)
+
+
+def test_what_would_be_retired_is_told_and_then_retired(db: Db, database_url: str) -> None:
+    at_schema(database_url)
+    do(
+        database_url,
+        "INSERT INTO learners (id, name, boot_id, is_current, device, labels, version, datasets, "
+        "strategies, last_seen_ms) VALUES "
+        "('ada', 'ada', 'boot', true, 'cpu', '{}', '0', '[]', '[]', 0)",
+    )
+    for dry in (True, True, False):
+        told = db.retain("--json", *(["--dry-run"] if dry else []))
+        assert told.json["dryRun"] is dry
+        assert told.json["rows"] == {
+            "progress": 0,
+            "events": 0,
+            "idempotencyKeys": 0,
+            "learners": 1,
+        }
+    assert db.retain("--json").json["rows"]["learners"] == 0
+    assert "learners" in db.retain("--dry-run").out
+
+
+def test_nothing_is_retired_from_a_schema_that_is_not_the_newest(db: Db, database_url: str) -> None:
+    at_schema(database_url, "0001")
+    assert db.retain().code == exits.UNREACHABLE

@@ -22,6 +22,7 @@ def settings(folder: Path, database_url: str, **changes: Any) -> CoordinatorSett
         "data": folder,
         "tokens": ",".join(f"{role}:{token}" for role, token in TOKENS.items()),
         "reap_seconds": 0.02,
+        "retire_seconds": 0,
     }
     return CoordinatorSettings(**{**values, **changes})
 

@@ -1,5 +1,6 @@
 """Columns of progress: packed and unpacked, thinned out without losing a spike."""
 
+import json
 import math
 
 import numpy as np
@@ -119,3 +120,59 @@ def test_joined_parts_follow_one_another_and_missing_series_are_nan(
             for value in (part[index] if index < len(part) else [math.nan] * len(part[0]))
         ]
         assert np.array_equal(column, np.array(wanted, dtype=np.float32), equal_nan=True)
+
+
+def test_scattered_points_are_unpacked_as_they_were() -> None:
+    points = [
+        Columns(
+            np.array(iterations, dtype=np.int64),
+            {"a": np.array(a, np.float32), "b": np.array(b, np.float32)},
+        )
+        for iterations, a, b in (
+            ([2**40, 2**40 + 1, 2**40 + 2**32 - 1], [1.0, np.nan, np.inf], [4.0, 5.0, 6.0]),
+            ([7], [0.1], [-0.0]),
+        )
+    ]
+    packed = [columns.pack_scattered(each) for each in points]
+    names = packed[0][0]
+    assert names[1:] == ["a", "b"]
+    again = columns.unpack(
+        [body for _, body in packed],
+        json.loads(json.dumps(names)),
+        np.array([2**40, 7]),
+        np.array([5, 0]),
+        np.array([3, 1]),
+    )
+    whole = columns.join(points)
+    assert again.iterations.tolist() == whole.iterations.tolist()
+    assert list(again.series) == ["a", "b"]
+    for name, column in whole.series.items():
+        assert again.series[name].tobytes() == column.tobytes()
+
+
+def test_iterations_that_span_too_much_are_refused() -> None:
+    far = Columns(np.array([0, 2**32], np.int64), {"a": np.zeros(2, np.float32)})
+    with pytest.raises(ValueError, match="span"):
+        columns.pack_scattered(far)
+
+
+@given(
+    st.lists(st.floats(width=32), min_size=1, max_size=60),
+    st.integers(min_value=1, max_value=20),
+)
+def test_thinned_points_have_the_extremes_and_the_last_of_every_run(
+    losses: list[float], width: int
+) -> None:
+    column = np.array(losses, np.float32)
+    whole = Columns(np.arange(len(losses), dtype=np.int64), {"loss": column})
+    left = columns.thin(whole, width)
+    assert len(left) <= 3 * -(-len(losses) // width)
+    assert left.series["loss"].tobytes() == column[left.iterations].tobytes()
+    for first in range(0, len(losses), width):
+        run = column[first : first + width]
+        kept = left.series["loss"][(left.iterations >= first) & (left.iterations < first + width)]
+        assert kept[-1:].tobytes() == run[-1:].tobytes()
+        if np.isfinite(run).any():
+            for extreme in (np.min, np.max):
+                finite = extreme(kept[np.isfinite(kept)])
+                assert finite == extreme(run[np.isfinite(run)])

@@ -175,6 +175,8 @@ def follow(client: "Client", job: "Job", *, expect_learner: bool = False) -> "Jo
                 display.say(words)
             elif event.type == "collapse":
                 display.say(f"warning: {_collapsed(**event.data)}")
+            elif event.type == "retired":
+                display.say(event.data["detail"])
             display.show(standing)
         display.show(standing, over=True)
     job = client.jobs.get(job.id)

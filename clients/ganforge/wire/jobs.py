@@ -202,7 +202,7 @@ class JobEvent(WireModel):
 
     id: int = Field(description="the job's own sequence number, without gaps")
     job: str = Field(description="the job")
-    type: str = Field(description="state, progress, snapshot, quality or collapse")
+    type: str = Field(description="state, progress, snapshot, quality, collapse or retired")
     at: datetime
     epoch: int
     data: dict[str, Any]

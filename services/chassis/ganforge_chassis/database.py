@@ -23,6 +23,9 @@ PATIENCE_MS = 10_000
 RESHAPE_PATIENCE_MS = 600_000
 """And for one that changes the schema, which may copy whole tables."""
 
+INCREMENTAL = 2
+"""SQLite's number for the kind of vacuum that is done a few pages at a time."""
+
 
 class Database:
     """Transactions on SQLite or PostgreSQL, written the same way.
@@ -89,13 +92,27 @@ class Database:
             cursor.execute(f"PRAGMA busy_timeout={RESHAPE_PATIENCE_MS}")
             cursor.execute("PRAGMA foreign_keys=OFF")
             try:
-                connection = connection.execution_options(ganforge_write=True)
+                connection = connection.execution_options(ganforge_write="FULL")
                 with connection.begin():
                     yield connection
             finally:
                 cursor.execute("PRAGMA foreign_keys=ON")
                 cursor.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
                 cursor.close()
+
+    def give_back(self, pages: int) -> bool:
+        """Cut so many free pages off SQLite's file, and tell whether there may be more.
+
+        PostgreSQL does so by itself; a file older than this habit keeps its pages, for new rows.
+        """
+        if not self.is_sqlite:
+            return False
+        with self.write(durable=False) as connection:
+            if connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() != INCREMENTAL:
+                return False
+            for _ in range(pages):  # one at a time: Python's sqlite3 stops after the first
+                connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
+            return bool(connection.exec_driver_sql("PRAGMA freelist_count").scalar_one())
 
     def now_ms(self) -> int:
         """Ask the database what time it is."""

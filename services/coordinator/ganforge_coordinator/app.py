@@ -19,6 +19,7 @@ from ganforge_coordinator.api import (
 )
 from ganforge_coordinator.api.deps import Service
 from ganforge_coordinator.census import Census
+from ganforge_coordinator.janitor import Janitor
 from ganforge_coordinator.reaper import Reaper
 from ganforge_coordinator.settings import CoordinatorSettings
 from ganforge_coordinator.watch import Watch
@@ -41,20 +42,22 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     service = Service(settings, database, repository)
     reaper = Reaper(database, service.signals, seconds=settings.reap_seconds)
     watch = Watch(database, service.signals)
+    janitor = Janitor(database, settings.keeping, seconds=settings.retire_seconds)
+    threads = (reaper, watch, janitor)
 
     def start() -> None:
-        reaper.start()
-        watch.start()
+        for thread in threads:
+            thread.start()
 
     def stop() -> None:
-        reaper.stop()
-        watch.stop()
+        for thread in threads:
+            thread.stop()
         service.stopping.set()
         service.signals.notify_all()
 
     def end() -> None:
-        reaper.join()
-        watch.join()
+        for thread in threads:
+            thread.join()
         if transport is not None:
             transport.close()
 
@@ -74,6 +77,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     )
     app.state.service = service
     app.state.metrics.register(Census(database))
+    app.state.metrics.register(janitor.retired)
     # Events and progress before jobs: all live below /v1/jobs/{id}.
     for api in (events, progress, jobs, attempts, catalog, session, samples, pages):
         app.include_router(api.router)

@@ -10,6 +10,10 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
+OFFSETS = None
+"""Stands for a name, which no learner can send: of a first column that says the iterations."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """Points of progress: every column is as long as ``iterations``; NaN where there is none."""
@@ -32,8 +36,22 @@ def pack(series: Mapping[str, Sequence[float | None]]) -> bytes:
         return np.array(list(series.values()), dtype="<f4").tobytes()
 
 
+def pack_scattered(points: Columns) -> tuple[list[str | None], bytes]:
+    """Pack points whose iterations are not evenly spaced, and give the names of all columns.
+
+    Raises:
+        ValueError: the iterations span 2^32 or more.
+    """
+    offsets = points.iterations - points.iterations[0]
+    if offsets[-1] >= 2**32:
+        raise ValueError("iterations that span 2^32 do not fit")
+    # Whole numbers in the place of floats: they are copied, never calculated with.
+    whole = [offsets.astype("<u4").view("<f4"), *points.series.values()]
+    return [OFFSETS, *points.series], np.concatenate(whole).astype("<f4", copy=False).tobytes()
+
+
 def unpack(
-    bodies: Sequence[bytes], names: Sequence[str], firsts: Ints, steps: Ints, counts: Ints
+    bodies: Sequence[bytes], names: Sequence[str | None], firsts: Ints, steps: Ints, counts: Ints
 ) -> Columns:
     """Unpack what ``pack`` packed, all of it at once: 10,000 bodies are no loop of 10,000.
 
@@ -41,7 +59,7 @@ def unpack(
         bodies: packed columns of the same series.
         names: the series.
         firsts: of each body its first iteration; those are ``first, first + step, ...``.
-        steps: of each body how far its iterations are apart.
+        steps: of each body how far its iterations are apart; no matter where it has ``OFFSETS``.
         counts: of each body how many points it has.
     """
     values = np.frombuffer(b"".join(bodies), dtype="<f4")
@@ -52,7 +70,9 @@ def unpack(
     place += np.repeat(before * len(names), counts)
     stride = np.repeat(counts, counts)
     series = {name: values[place + at * stride] for at, name in enumerate(names)}
-    return Columns(iterations, series)
+    if (offsets := series.pop(OFFSETS, None)) is not None:
+        iterations = np.repeat(firsts, counts) + offsets.view("<u4")
+    return Columns(iterations, {name: series[name] for name in names if name is not OFFSETS})
 
 
 def join(parts: Sequence[Columns]) -> Columns:
@@ -90,6 +110,18 @@ def downsample(columns: Columns, max_points: int) -> Columns:
     for column in columns.series.values():
         kept += _extremes(column, starts)
     return columns.take(np.unique(np.concatenate(kept)))
+
+
+def thin(points: Columns, width: int) -> Columns:
+    """Keep of every ``width`` iterations the last point, and the extremes of every series."""
+    if len(points) == 0:
+        return points
+    runs = points.iterations // width
+    starts = np.flatnonzero(np.diff(runs, prepend=runs[0] - 1))
+    kept = [np.append(starts[1:], len(points)) - 1]
+    for column in points.series.values():
+        kept += _extremes(column, starts)
+    return points.take(np.unique(np.concatenate(kept)))
 
 
 def _extremes(column: Floats, starts: Ints) -> list[Ints]:

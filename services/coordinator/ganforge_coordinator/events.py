@@ -1,5 +1,6 @@
 """The events of a job, in order and without gaps, for those who follow it."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,18 +8,25 @@ import numpy as np
 from sqlalchemy import Connection, RowMapping, select
 
 from ganforge.wire.jobs import JobEvent
+from ganforge_chassis.database import now
 from ganforge_coordinator import columns, history
 from ganforge_coordinator.db.models import job_events, progress_chunks, series_schemas
 
 COLLAPSE = "collapse"
 """The type of the event that a generator has collapsed."""
 
+RETIRED = "retired"
+"""The type of the event that tells of events that were kept long enough and are gone."""
+
 BATCH = 50
 POINTS_PER_EVENT = 60
 
 
 def after(connection: Connection, job_id: str, seq: int, *, until: int) -> list[JobEvent]:
-    """Give the next events after number ``seq``, oldest first; at most ``BATCH`` of them.
+    """Give the next events after number ``seq``, oldest first; some ``BATCH`` of them.
+
+    Numbers without an event are those of events that were retired: where some are left out, an
+    event under the last of them says so.
 
     Args:
         connection: the transaction in hand.
@@ -46,7 +54,26 @@ def after(connection: Connection, job_id: str, seq: int, *, until: int) -> list[
     found = [_told(row) for row in connection.execute(told).mappings()]
     found += [_progress(row) for row in connection.execute(chunks).mappings()]
     # Of both tables the first BATCH come, so the first BATCH of both together are complete.
-    return sorted(found, key=lambda event: event.id)[:BATCH]
+    few = sorted(found, key=lambda event: event.id)[:BATCH]
+    whole = list(_gaps_told(few, job_id, seq))
+    last = few[-1].id if few else seq
+    if len(few) < BATCH and last < until:
+        whole.append(_retired(job_id, last + 1, until, at=instant(now(connection)), epoch=0))
+    return whole
+
+
+def _gaps_told(found: list[JobEvent], job_id: str, seq: int) -> Iterator[JobEvent]:
+    for event in found:
+        if event.id > seq + 1:
+            yield _retired(job_id, seq + 1, event.id - 1, at=event.at, epoch=event.epoch)
+        yield event
+        seq = event.id
+
+
+def _retired(job_id: str, first: int, last: int, *, at: datetime, epoch: int) -> JobEvent:
+    detail = f"events {first} to {last} were kept long enough: what goes on is told from here"
+    data: dict[str, Any] = {"first": first, "last": last, "detail": detail}
+    return JobEvent(id=last, job=job_id, type=RETIRED, at=at, epoch=epoch, data=data)
 
 
 def _told(row: RowMapping) -> JobEvent:

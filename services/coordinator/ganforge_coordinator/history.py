@@ -23,6 +23,10 @@ READ_CHUNKS = 500
 """How many chunks are unpacked at once for a chart: so few that they fit a processor's cache."""
 
 
+CHUNK = ("job_seq", "epoch", "first", "step", "count", "series_digest", "body")
+"""The columns of a chunk that ``unpacked`` needs, in this order."""
+
+
 @dataclass(frozen=True)
 class History:
     """Which of a job's points count; fixed at one moment, however much is pushed meanwhile.
@@ -148,21 +152,15 @@ def names(connection: Connection, history: History) -> list[str]:
         .join(came_up, came_up.c.series_digest == series_schemas.c.digest)
         .order_by(came_up.c.job_seq)
     ).scalars()
-    return list(dict.fromkeys(name for told in rows for name in told))
+    return list(
+        dict.fromkeys(name for told in rows for name in told if name is not columns.OFFSETS)
+    )
 
 
 def _chunks(history: History, *, after: int, limit: int) -> Select[Any]:
     """Select the next chunks; as fencing lets none come late, their numbers are in order."""
     chunk = progress_chunks.c
-    found = select(
-        chunk.job_seq,
-        chunk.epoch,
-        chunk.first,
-        chunk.step,
-        chunk.count,
-        chunk.series_digest,
-        chunk.body,
-    )
+    found = select(*(chunk[name] for name in CHUNK))
     return (
         found.where(
             chunk.job_id == history.job_id,
@@ -200,7 +198,7 @@ def _points(
     named = {row.digest: row.names for row in connection.execute(known)}
     parts = []
     for (digest, epoch), alike in groupby(rows, key=lambda row: (row.series_digest, row.epoch)):
-        part = _unpacked(list(alike), named[digest])
+        part = unpacked(list(alike), named[digest])
         wanted = part.iterations >= first
         if last is not None:
             wanted &= part.iterations <= last
@@ -211,7 +209,8 @@ def _points(
     return parts
 
 
-def _unpacked(rows: Sequence[Row[Any]], names: Sequence[str]) -> Columns:
+def unpacked(rows: Sequence[Row[Any]], names: Sequence[str | None]) -> Columns:
+    """Unpack chunks with the same series."""
     _, _, firsts, steps, counts, _, bodies = zip(*rows, strict=True)
     numbers = (np.array(each, dtype=np.int64) for each in (firsts, steps, counts))
     return columns.unpack(bodies, names, *numbers)

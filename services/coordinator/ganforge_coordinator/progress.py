@@ -1,6 +1,7 @@
 """Every LearnProgress, kept once and in order."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -46,7 +47,7 @@ def push(connection: Connection, attempt_id: str, push: ProgressPush) -> tuple[s
         raise BadInput("first, step: iterations stay below 2^53")
     done = push.first + push.step * (push.count - 1) + 1
     names = list(push.series)
-    series = digest.of_bytes(json.dumps(names).encode())
+    series = name_of(names)
     # The job before the member, as everywhere: two orders of locks would be a deadlock.
     job = connection.execute(_JOB, {"attempt": attempt_id, "name": series}).one_or_none()
     if not lease.count(connection, attempt_id, push.rank, seq=push.seq, iteration=done):
@@ -54,7 +55,7 @@ def push(connection: Connection, attempt_id: str, push: ProgressPush) -> tuple[s
         return _refuse(push.seq, next_seq, job)
     assert job is not None  # the guard has found the attempt
     if not job.is_known:
-        _insert_schema(connection, series, names)
+        keep_names(connection, series, names)
     chunk = {
         "job_id": job.id,
         "epoch": job.epoch,
@@ -126,8 +127,13 @@ def _number(connection: Connection, job_id: str, push: ProgressPush) -> int:
     return int(connection.execute(_LATEST, facts).scalar_one())
 
 
-def _insert_schema(connection: Connection, name: str, names: list[str]) -> None:
-    """Name a list of series; they are few, so each is stored once."""
+def name_of(names: Sequence[str | None]) -> str:
+    """Give the digest that names a list of series."""
+    return digest.of_bytes(json.dumps(names).encode())
+
+
+def keep_names(connection: Connection, name: str, names: Sequence[str | None]) -> None:
+    """Keep a list of series under its digest; they are few, so each is stored once."""
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as upsert
     else:

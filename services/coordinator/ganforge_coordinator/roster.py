@@ -139,7 +139,8 @@ def seen(connection: Connection, learner_id: str) -> RowMapping:
         .mappings()
         .one_or_none()
     )
-    if row is None:
+    # Of one that was silent for months only the name is kept.
+    if row is None or row["boot_id"] == row["id"]:
         raise NotFound("there is no such learner: register first")
     if not row["is_current"]:
         raise _superseded(row["name"])

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from ganforge_chassis.settings import ServiceSettings
+from ganforge_coordinator.keeping import DAY_MS, HOUR_MS, Keeping
 
 
 class CoordinatorSettings(ServiceSettings):
@@ -34,3 +35,38 @@ class CoordinatorSettings(ServiceSettings):
         15.0, ge=1, le=300, description="how long a new lease waits for its first heartbeat"
     )
     reap_seconds: float = Field(1.0, gt=0, le=60, description="how often expired leases are taken")
+    keep_progress_days: float = Field(
+        90.0,
+        ge=0,
+        description="how long after a job's end all of its progress is kept, and from then on "
+        "some 2,000 points of each series, every extreme among them; 0: for ever",
+    )
+    keep_events_days: float = Field(
+        90.0,
+        ge=0,
+        description="how long events are kept, but for those with results; 0: for ever",
+    )
+    keep_idempotency_hours: float = Field(
+        24.0, ge=0, description="how long an Idempotency-Key is remembered; 0: for ever"
+    )
+    keep_learners_days: float = Field(
+        90.0,
+        ge=0,
+        description="how long learners not heard of are kept; then only the names of those that "
+        "attempts name; 0: for ever",
+    )
+    retire_seconds: float = Field(
+        3600.0,
+        ge=0,
+        description="how often what is kept no longer is retired; 0: only by `ganforge db retain`",
+    )
+
+    @property
+    def keeping(self) -> Keeping:
+        """How long what is kept."""
+        return Keeping(
+            progress_ms=int(self.keep_progress_days * DAY_MS),
+            events_ms=int(self.keep_events_days * DAY_MS),
+            keys_ms=int(self.keep_idempotency_hours * HOUR_MS),
+            learners_ms=int(self.keep_learners_days * DAY_MS),
+        )

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ganforge.cli import exits
 from ganforge.cli.application import Suggesting
 from ganforge.cli.connection import json_option
-from ganforge.cli.output import is_terminal, say, show_json, size
+from ganforge.cli.output import is_terminal, say, show_json, show_table, size
 from ganforge.errors import NotFound
 from ganforge_chassis import backup as backups
 from ganforge_chassis import condition, migrations
@@ -244,3 +244,35 @@ def _progress(what: str) -> Iterator[backups.Progress]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"{what}: copying and looking over", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@db.command()
+@click.option("--dry-run", is_flag=True, help="Tell what would go, and let it stay.")
+@json_option
+@data_option
+@click.option("--database-url", help="The coordinator's; else as it is set for that.")
+def retain(dry_run: bool, as_json: bool, data: Path, database_url: str | None) -> None:
+    """Retire what the coordinator has kept long enough, by its settings, in small batches.
+
+    A coordinator does so by itself every hour; servers may run meanwhile.
+    """
+    from ganforge_coordinator import retention
+    from ganforge_coordinator.janitor import Janitor
+
+    given = {"database_url": database_url} if database_url else {}
+    settings = CoordinatorSettings(data=data, **given)  # type: ignore[arg-type]
+    _there([Home("coordinator", settings)])
+    database = settings.open_database()
+    try:
+        migrations.prepare(database, settings.package, migrations.Upgrade.NEVER)
+        if dry_run:
+            with database.read() as connection:
+                told = retention.due(connection, settings.keeping)
+        else:
+            told = Janitor(database, settings.keeping, seconds=0).make_round()
+    finally:
+        database.close()
+    if as_json:
+        show_json({"dryRun": dry_run, "rows": told})
+        return
+    show_table(("KIND", "WOULD GO" if dry_run else "RETIRED"), told.items())

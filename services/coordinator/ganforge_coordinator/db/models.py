@@ -242,6 +242,7 @@ job_events = Table(
     Column("type", String(20), nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("data", JSON, nullable=False),
+    Index("events_by_age", "at_ms"),
 )
 
 idempotency_keys = Table(

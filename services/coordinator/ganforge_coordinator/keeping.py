@@ -1,0 +1,16 @@
+"""How long each kind of thing is kept."""
+
+from dataclasses import dataclass
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How long each kind of thing is kept, in milliseconds; for ever where it is 0."""
+
+    progress_ms: int
+    events_ms: int
+    keys_ms: int
+    learners_ms: int
