@@ -100,8 +100,9 @@ class Client:
                 the time of 20 iterations, at least 300 s, when not given.
             config: ``recipe``, a name that ``recipes()`` tells; the strategy's keys as
                 ``strategies()`` tells them, in camelCase; ``targetCount``, how many learners
-                work on it; and ``targetFilter``, which may, by their labels: an LDAP filter such
-                as ``(gpu.count>=1)``, or a mapping with ``matchLabels``, ``matchExpressions``.
+                work on it together, where some can; and ``targetFilter``, which may, by their
+                labels: an LDAP filter such as ``(gpu.count>=1)``, or a mapping with
+                ``matchLabels`` and ``matchExpressions``.
 
         Raises:
             UnknownName: a network, dataset, strategy or key nobody knows; the nearest is named.

@@ -15,7 +15,7 @@ from ganforge.errors import Conflict, LeaseLost
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
 from ganforge_coordinator import dispatch, lease, ledger
-from ganforge_coordinator.db.models import attempt_members, attempts, jobs
+from ganforge_coordinator.db.models import attempt_members, attempts, jobs, learners
 from ganforge_coordinator.db.models import coordinator as coordinators
 from ganforge_coordinator.job import Trigger
 from tests.coordinator.running import Coordinator, Work
@@ -134,6 +134,23 @@ def test_a_heartbeat_that_came_in_time_wins_over_a_reaper_that_looked_too_early(
         until_one_waits_for_a_lock(coordinator.database)
     assert reaping.result(60) == []
     assert work.push(0, 0, [1.0]).applied
+
+
+@pytest.mark.parametrize("running_coordinator", ["postgresql"], indirect=True)
+def test_a_heartbeat_and_a_completion_of_one_learner_wait_for_each_other_in_one_order(
+    coordinator: Coordinator, in_thread: InThread
+) -> None:
+    job = coordinator.submit()
+    learner = coordinator.learner()
+    work = learner.work()
+    with coordinator.database.write() as beating:
+        seen = update(learners).where(learners.c.id == learner.id)
+        beating.execute(seen.values(last_seen_ms=now_ms()))
+        completing = in_thread(work.complete)
+        until_one_waits_for_a_lock(coordinator.database)
+        lease.guard(beating, work.id, 0)
+    completing.result(60)
+    assert coordinator.client.job(job.id).state == "SUCCEEDED"
 
 
 def reap_once(database: Database) -> list[str]:

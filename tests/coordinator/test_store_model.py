@@ -154,7 +154,7 @@ class Leases(Store):
             assert (got.job_id if got else None) in [job.id if job else None for job in may]
             if got is None:
                 with self.database.read() as connection:
-                    assert not dispatch.is_worth_claiming(connection, learner_id)
+                    assert not dispatch.is_worth_claiming(connection, learner_id, key)
             elif before is None:
                 job = self.model.jobs[got.job_id]
                 begun = self.model.begin(job, got.attempt_id, name, key, self.now)

@@ -15,6 +15,7 @@ from ganforge_repository.app import create_app as create_repository
 from ganforge_repository.settings import RepositorySettings
 from tests.coordinator.conftest import Start
 from tests.coordinator.running import TOKENS, Coordinator, a_job
+from tests.support.learners import GAN
 from tests.support.served_app import served
 
 GOOD = {"networks": ["Generator", "Discriminator"], "dataset": "MNIST"}
@@ -234,8 +235,16 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(coordinator: Coordinator
 
 
 def test_several_learners_for_a_job_are_refused_in_words(coordinator: Coordinator) -> None:
-    with pytest.raises(BadInput, match="this version gives a job to one learner"):
+    with pytest.raises(BadInput, match="targetCount: no learner here can follow GANLearningStr"):
         coordinator.submit(target_count=2)
+    coordinator.learner()
+    problem = problem_of(coordinator, {**GOOD, "targetCount": 2})
+    assert problem["errors"][0]["pointer"] == "/targetCount"
+    few = GAN.model_copy(update={"max_learners": 3})
+    coordinator.learner("few", strategies=[few])
+    with pytest.raises(BadInput, match="at most 3 learners can follow GANLearningStrategy"):
+        coordinator.submit(target_count=4)
+    assert coordinator.submit(target_count=3).target_count == 3
 
 
 @pytest.mark.parametrize("name", ["\x00", "a\x00b"])

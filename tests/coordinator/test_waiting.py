@@ -1,5 +1,7 @@
 """What a job waits for is said in words that tell what to do about it."""
 
+from typing import Any
+
 import pytest
 
 from ganforge_coordinator import ldap_filter
@@ -10,14 +12,14 @@ CPU = {"os": "linux", "gpu.count": "0"}
 
 
 def learner(
-    labels: dict[str, str] = CPU, *, datasets: tuple[str, ...] = ("MNIST",), is_busy: bool = False
+    labels: dict[str, str] = CPU, *, datasets: tuple[str, ...] = ("MNIST",), **facts: Any
 ) -> Candidate:
-    return Candidate(labels=labels, datasets=frozenset(datasets), is_busy=is_busy)
+    return Candidate(labels, frozenset(datasets), **{"is_busy": False, **facts})
 
 
-def wish(target_filter: str | None = None, *, rests_ms: int = 0) -> Wish:
+def wish(target_filter: str | None = None, **facts: Any) -> Wish:
     asked = None if target_filter is None else ldap_filter.parse(target_filter)
-    return Wish(dataset="MNIST", selector=asked, rests_ms=rests_ms)
+    return Wish(dataset="MNIST", strategy="GAN", selector=asked, **facts)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,11 @@ def wish(target_filter: str | None = None, *, rests_ms: int = 0) -> Wish:
             [learner(), learner(GPU, datasets=("digits",))],
             "no learner that fits targetFilter reads the dataset MNIST",
         ),
+        (
+            wish(),
+            [learner(takes_jobs=False)],
+            "one learner could take it, drained or quarantined: resume one",
+        ),
         (wish(rests_ms=1500), [learner()], "it rests for another 2 s"),
         (wish(), [learner(is_busy=True)], "one learner could take it, and none of them is free"),
         (
@@ -54,6 +61,22 @@ def wish(target_filter: str | None = None, *, rests_ms: int = 0) -> Wish:
             [learner(is_busy=True), learner(GPU, is_busy=True)],
             "2 learners could take it, and none of them is free",
         ),
+        (
+            wish(count=3),
+            [learner(sizes={"GAN": 8}), learner(sizes={"GAN": 2}), learner()],
+            "it takes 3 learners at once, and one is here that can work on it together",
+        ),
+        (
+            wish(count=2),
+            [learner()] * 3,
+            "it takes 2 learners at once, and none is here that can work on it together",
+        ),
+        (
+            wish(count=3),
+            [learner(sizes={"GAN": 8})] * 2 + [learner(sizes={"GAN": 8}, is_busy=True)],
+            "it takes 3 learners at once: 3 could take it, and 2 are free of them",
+        ),
+        (wish(count=2), [learner(sizes={"GAN": 2})] * 2, None),
     ],
 )
 def test_what_a_job_waits_for(asked: Wish, here: list[Candidate], told: str | None) -> None:

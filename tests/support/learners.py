@@ -14,6 +14,10 @@ GAN = StrategyInfo(
 )
 
 
+TOGETHER = GAN.model_copy(update={"max_learners": 64})
+"""The same, for learners that can follow it with others."""
+
+
 def registration(name: str = "learner", **changes: Any) -> Registration:
     """Make a registration that can learn MNIST and digits; a new boot unless one is given."""
     values: dict[str, Any] = {

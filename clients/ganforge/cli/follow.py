@@ -246,7 +246,7 @@ def state_words(client: "Client", job_id: str, facts: dict[str, Any]) -> str:
             if facts.get("desired", "RUN") != "RUN":
                 return f"asked to {str(facts['desired']).lower()}: the last snapshot is on its way"
             attempts = client.jobs.get(job_id).attempts
-            return f"running on {attempts[-1].learner}" if attempts else "running"
+            return f"running on {', '.join(attempts[-1].learners)}" if attempts else "running"
         case "PAUSED":
             return f"paused; go on with: ganforge jobs resume {job_id}"
         case "QUEUED" if facts.get("reason") or facts.get("error"):

@@ -90,7 +90,7 @@ def show(client: "Client", job_id: str, as_json: bool) -> None:
         *(("config", f"{key}={json.dumps(value)}") for key, value in job.config.items()),
         *(("weights", f"{name}@{at.tag}:{at.version}") for name, at in job.weights.items()),
         *(
-            ("attempt", f"{attempt.epoch} on {attempt.learner}: {attempt.state}")
+            ("attempt", f"{attempt.epoch} on {', '.join(attempt.learners)}: {attempt.state}")
             for attempt in job.attempts
         ),
     ]

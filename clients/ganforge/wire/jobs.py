@@ -76,7 +76,7 @@ class LearnJob(WireModel):
         examples=[{"strategy": "GANLearningStrategy", "generatorDim": 10, "batchSize": 16}],
     )
     name: str | None = Field(None, min_length=1, max_length=200, description="a name for people")
-    target_count: int = Field(1, ge=1, le=64, description="how many learners work on it")
+    target_count: int = Field(1, ge=1, le=64, description="how many learners work on it, together")
     target_filter: LdapFilter | LabelSelector | None = Field(
         None,
         description="which learners may work on it, by their labels: matchLabels and "
@@ -140,7 +140,8 @@ class Attempt(WireModel):
 
     epoch: int
     state: str = Field(description="ACTIVE, SUCCEEDED, FAILED, RELEASED or LOST")
-    learner: str
+    learner: str = Field(description="the learner of rank 0")
+    learners: list[str] = Field(default_factory=list, description="all learners, by rank")
     resume_iteration: int
     started_at: datetime
     ended_at: datetime | None

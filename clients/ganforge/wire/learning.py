@@ -17,6 +17,9 @@ class StrategyInfo(WireModel):
     name: Name
     summary: str = Field(description="one sentence")
     config_schema: dict[str, Any] = Field(description="JSON Schema of its config keys")
+    max_learners: int = Field(
+        1, ge=1, le=64, description="how many learners can follow it together on one job"
+    )
 
 
 class Registration(WireModel):
@@ -80,6 +83,11 @@ class Claim(WireModel):
     """A learner asks for work; repeating the key repeats the answer."""
 
     claim_key: str = Field(min_length=8, max_length=64)
+    address: str | None = Field(
+        None,
+        max_length=255,
+        description="host:port where the other learners of a job can reach this one",
+    )
 
 
 class Assignment(WireModel):
@@ -88,8 +96,11 @@ class Assignment(WireModel):
     attempt_id: str
     job_id: str
     epoch: int
-    rank: int
-    world_size: int
+    rank: int = Field(description="the learner's number among those that work on the job, from 0")
+    world_size: int = Field(description="how many learners work on the job")
+    rendezvous: str | None = Field(
+        None, description="the address that rank 0 claimed with, where several work on the job"
+    )
     networks: list[str]
     dataset: str
     config: dict[str, Any]

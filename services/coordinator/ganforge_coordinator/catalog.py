@@ -36,6 +36,13 @@ def strategies(connection: Connection) -> dict[str, StrategyInfo]:
     return found
 
 
+def most_learners(connection: Connection, strategy: str) -> int:
+    """Tell how many learners can follow a strategy together, by what they say of themselves."""
+    told = connection.execute(_current(learners.c.strategies)).scalars()
+    infos = (StrategyInfo.model_validate(item) for items in told for item in items)
+    return max((info.max_learners for info in infos if info.name == strategy), default=1)
+
+
 def datasets(connection: Connection) -> dict[str, DatasetInfo]:
     """Give every dataset that a learner can read, by name."""
     found: dict[str, DatasetInfo] = {}

@@ -1,7 +1,6 @@
 """Which job goes to which learner, and what learners tell of their attempts."""
 
 import random
-import uuid
 from typing import Any
 
 from sqlalchemy import (
@@ -17,7 +16,7 @@ from sqlalchemy import (
     update,
 )
 
-from ganforge.errors import Conflict, Diverged, LeaseLost
+from ganforge.errors import Conflict, LeaseLost
 from ganforge.wire.jobs import Desired
 from ganforge.wire.learning import (
     Assignment,
@@ -33,7 +32,8 @@ from ganforge.wire.learning import (
 )
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import now, take_turns
-from ganforge_coordinator import catalog, fitting, lease, ledger, roster
+from ganforge_coordinator import assignment, catalog, fitting, gang, lease, ledger, roster
+from ganforge_coordinator.assignment import Member
 from ganforge_coordinator.db.models import (
     attempt_members,
     attempts,
@@ -45,7 +45,6 @@ from ganforge_coordinator.db.models import (
 )
 from ganforge_coordinator.events import COLLAPSE
 from ganforge_coordinator.job import Trigger
-from ganforge_coordinator.ledger import JobRow
 
 BACK_OFF_MS = 5_000
 BACK_OFF_LIMIT_MS = 300_000
@@ -69,7 +68,13 @@ def raise_boot_floor(connection: Connection) -> int:
 
 
 def claim(
-    connection: Connection, learner_id: str, claim_key: str, *, ack_ms: int
+    connection: Connection,
+    learner_id: str,
+    claim_key: str,
+    *,
+    ack_ms: int,
+    wait_ms: int = 0,
+    address: str | None = None,
 ) -> Assignment | None:
     """Lease the first job this learner can do; None when there is none.
 
@@ -77,60 +82,35 @@ def claim(
     way costs nothing; a key whose assignment was taken back claims anew. Another key says that
     the learner works on nothing any more: what it held is taken from it first.
 
+    Args:
+        connection: the transaction in hand.
+        learner_id: who claims.
+        claim_key: the claim's own.
+        ack_ms: how long the lease waits for its first heartbeat.
+        wait_ms: how long the learner waits when there is none; until then it may
+            be chosen for a job that takes several.
+        address: where the other learners of such a job can reach this one.
+
     Raises:
         NotFound: there is no such learner.
         Conflict: a newer process of the same name has registered.
     """
     learner = roster.seen(connection, learner_id)
-    job: JobRow | None = _claimed_before(connection, learner_id, claim_key)
+    # First: one who is choosing this learner just now has done so after this.
+    gang.unpark(connection, learner_id)
+    told = assignment.held(connection, learner_id, claim_key)
+    if told is not None:
+        return told
+    roster.take_back_held(connection, learner_id)
+    if learner["state"] != LearnerState.ACTIVE:
+        return None
+    job = _first_fitting(connection, learner)
     if job is None:
-        roster.take_back_held(connection, learner_id)
-        if learner["state"] != LearnerState.ACTIVE:
-            return None
-        job = _first_fitting(connection, learner)
-        if job is None:
-            return None
-        job = _begin_attempt(connection, job, learner, claim_key, ack_ms=ack_ms)
-    return Assignment(
-        attempt_id=job["attempt_id"],
-        job_id=job["id"],
-        epoch=job["epoch"],
-        rank=0,
-        world_size=job["target_count"],
-        networks=job["networks"],
-        dataset=job["dataset"],
-        config=job["config"],
-        tag=job["tag"],
-        lease_seconds=job["lease_ttl_ms"] / 1000,
-        retries=_count_divergences(connection, job["id"]),
-    )
-
-
-def _count_divergences(connection: Connection, job_id: str) -> int:
-    """Count the attempts that ended in a loss that was not finite."""
-    ended = select(attempts.c.outcome).where(
-        attempts.c.job_id == job_id, attempts.c.state == "FAILED"
-    )
-    outcomes = connection.execute(ended).scalars()
-    return sum(is_divergence(Completion.model_validate(told)) for told in outcomes if told)
-
-
-def is_divergence(completion: Completion) -> bool:
-    """Whether an attempt ended in a loss that was not finite."""
-    return completion.error is not None and completion.error.slug == Diverged.slug
-
-
-def _claimed_before(connection: Connection, learner_id: str, claim_key: str) -> RowMapping | None:
-    held = (
-        select(jobs)
-        .join(attempt_members, attempt_members.c.attempt_id == jobs.c.attempt_id)
-        .where(
-            attempt_members.c.learner_id == learner_id,
-            attempt_members.c.claim_key == claim_key,
-            attempt_members.c.active,
-        )
-    )
-    return connection.execute(held).mappings().one_or_none()
+        gang.park(connection, learner, claim_key, wait_ms=wait_ms, address=address)
+        return None
+    member = Member(learner_id, learner["name"], claim_key, address)
+    assignment.begin(connection, job, [member], ack_ms=ack_ms)
+    return assignment.held(connection, learner_id, claim_key)
 
 
 def _first_fitting(connection: Connection, learner: RowMapping) -> RowMapping | None:
@@ -144,6 +124,7 @@ def _fitting(learner: RowMapping) -> Select[Any]:
         select(jobs)
         .where(
             jobs.c.state == "QUEUED",
+            jobs.c.target_count == 1,
             jobs.c.run_after_ms <= now_ms(),
             jobs.c.dataset.in_([info["name"] for info in catalog.readable(learner["datasets"])]),
             jobs.c.strategy.in_([info["name"] for info in learner["strategies"]]),
@@ -155,51 +136,22 @@ def _fitting(learner: RowMapping) -> Select[Any]:
     )
 
 
-def is_worth_claiming(connection: Connection, learner_id: str) -> bool:
+def is_worth_claiming(connection: Connection, learner_id: str, claim_key: str) -> bool:
     """Tell, by reading alone, whether a claim would have an answer now.
 
     A waiting learner looks again and again; were each look a claim, it would be a write.
     """
-    row = connection.execute(select(learners).where(learners.c.id == learner_id)).mappings().one()
+    row = roster.find(connection, learner_id)
     if not row["is_current"]:
         return True  # the claim says so in words
     if row["state"] != LearnerState.ACTIVE:
         return False
-    return connection.execute(_fitting(row)).first() is not None
-
-
-def _begin_attempt(
-    connection: Connection, job: RowMapping, learner: RowMapping, claim_key: str, *, ack_ms: int
-) -> JobRow:
-    attempt_id = str(uuid.uuid4())
-    floor = connection.execute(select(coordinator.c.boot_floor)).scalar_one()
-    epoch = max(job["epoch"] + 1, floor)
-    connection.execute(
-        insert(attempts).values(
-            id=attempt_id,
-            job_id=job["id"],
-            epoch=epoch,
-            state="ACTIVE",
-            started=False,
-            resume_iteration=0,
-            started_ms=now_ms(),
-        )
-    )
-    connection.execute(
-        insert(attempt_members).values(
-            attempt_id=attempt_id,
-            rank=0,
-            learner_id=learner["id"],
-            claim_key=claim_key,
-            active=True,
-            lease_until_ms=now_ms() + ack_ms,
-            advanced_ms=now_ms(),
-            next_seq=0,
-        )
-    )
-    return ledger.apply(
-        connection, job, Trigger.CLAIMED, attempt=(attempt_id, epoch), learner=learner["name"]
-    )
+    if connection.execute(_fitting(row)).first() is not None:
+        return True
+    if not gang.sizes(row):
+        return False
+    was_chosen = assignment.held(connection, learner_id, claim_key) is not None
+    return was_chosen or gang.is_worth_forming(connection, row)
 
 
 def beat(connection: Connection, attempt_id: str, beat: Heartbeat) -> HeartbeatReply:
@@ -210,14 +162,9 @@ def beat(connection: Connection, attempt_id: str, beat: Heartbeat) -> HeartbeatR
     """
     # The learner before the job, as everywhere: two orders of locks would be a deadlock.
     roster.see_member(connection, attempt_id, beat.rank)
-    if beat.started and not _has_started(connection, attempt_id):
+    if beat.started and not assignment.has_started(connection, attempt_id, beat.rank):
         held = lease.hold(connection, attempt_id, beat.rank)
-        connection.execute(
-            update(attempts)
-            .where(attempts.c.id == attempt_id)
-            .values(started=True, resume_iteration=beat.resume_iteration)
-        )
-        ledger.apply(connection, held.job, Trigger.STARTED, resumeIteration=beat.resume_iteration)
+        assignment.note_started(connection, held.job, beat)
     else:
         lease.guard(
             connection, attempt_id, beat.rank, iteration=beat.iteration, waiting=beat.waiting
@@ -237,13 +184,7 @@ def job_of(connection: Connection, attempt_id: str) -> str:
     return str(job_id)
 
 
-def _has_started(connection: Connection, attempt_id: str) -> bool:
-    started = connection.execute(_STARTED, {"attempt": attempt_id})
-    return bool(started.scalar_one_or_none())
-
-
 _JOB_OF = select(attempts.c.job_id).where(attempts.c.id == bindparam("attempt"))
-_STARTED = select(attempts.c.started).where(attempts.c.id == bindparam("attempt"))
 _STANDING = (
     select(jobs.c.desired, jobs.c.lease_ttl_ms, learners.c.state)
     .join(attempt_members, attempt_members.c.attempt_id == jobs.c.attempt_id)
@@ -287,8 +228,9 @@ def note_snapshot(connection: Connection, attempt_id: str, note: SnapshotNote) -
 
     Raises:
         LeaseLost: the lease is gone.
+        Conflict: another than the first of several learners says so.
     """
-    job = lease.hold(connection, attempt_id, note.rank).job
+    job = lease.lead(connection, attempt_id, note.rank).job
     key = (
         snapshot_notes.c.job_id == job["id"],
         snapshot_notes.c.epoch == job["epoch"],
@@ -329,8 +271,9 @@ def note_collapse(connection: Connection, attempt_id: str, note: CollapseNote) -
 
     Raises:
         LeaseLost: the lease is gone.
+        Conflict: another than the first of several learners says so.
     """
-    job = lease.hold(connection, attempt_id, note.rank).job
+    job = lease.lead(connection, attempt_id, note.rank).job
     data = {"iteration": note.iteration, "detail": note.detail}
     known = select(job_events.c.data).where(
         job_events.c.job_id == job["id"],
@@ -348,9 +291,11 @@ def complete(connection: Connection, attempt_id: str, completion: Completion) ->
 
     Raises:
         LeaseLost: the lease is gone.
-        Conflict: the attempt had ended in other words.
+        Conflict: the attempt had ended in other words, or another than the first of several
+            learners says so.
     """
     said = completion.model_dump(mode="json")
+    roster.lock_member(connection, attempt_id, completion.rank)
     ledger.lock_of_attempt(connection, attempt_id)  # the same words may come twice at once
     ended = connection.execute(
         select(attempts.c.job_id, attempts.c.outcome).where(attempts.c.id == attempt_id)
@@ -359,12 +304,13 @@ def complete(connection: Connection, attempt_id: str, completion: Completion) ->
         if ended.outcome != said:
             raise Conflict("this attempt was completed before, in other words")
         return str(ended.job_id)
-    job = lease.hold(connection, attempt_id, completion.rank).job
+    job = lease.lead(connection, attempt_id, completion.rank).job
     connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(outcome=said))
     connection.execute(
         update(jobs).where(jobs.c.id == job["id"]).values(iteration=completion.iteration)
     )
-    may_go_back = _count_divergences(connection, job["id"]) < job["config"].get("NaNretry", 0)
+    gone_back = assignment.count_divergences(connection, job["id"])
+    may_go_back = gone_back < job["config"].get("NaNretry", 0)
     trigger = _trigger_of(completion, may_go_back=may_go_back)
     delay = back_off_ms(job["failures"]) if trigger is Trigger.FAILED else 0
     ledger.apply(connection, job, trigger, error=completion.error, delay_ms=delay)
@@ -383,7 +329,7 @@ def _trigger_of(completion: Completion, *, may_go_back: bool) -> Trigger:
     match completion.outcome:
         case Outcome.SUCCEEDED:
             return _ENDINGS[completion.ending]
-        case Outcome.FAILED if is_divergence(completion) and may_go_back:
+        case Outcome.FAILED if assignment.is_divergence(completion) and may_go_back:
             return Trigger.DIVERGED
         case Outcome.RELEASED:
             return Trigger.RELEASED

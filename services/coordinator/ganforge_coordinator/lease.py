@@ -19,9 +19,9 @@ from sqlalchemy import (
     update,
 )
 
-from ganforge.errors import LeaseLost
+from ganforge.errors import Conflict, LeaseLost
 from ganforge_chassis.clock import now_ms
-from ganforge_coordinator import amnesty, ledger
+from ganforge_coordinator import amnesty, gang, ledger
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs
 from ganforge_coordinator.job import Trigger
 
@@ -130,6 +130,21 @@ def hold(connection: Connection, attempt_id: str, rank: int, *, iteration: int =
     return Held(job, seq)
 
 
+def lead(connection: Connection, attempt_id: str, rank: int) -> Held:
+    """Hold, for what the first of several learners alone may do.
+
+    Raises:
+        LeaseLost: as ``guard``.
+        Conflict: it is another one.
+    """
+    held = hold(connection, attempt_id, rank)
+    if rank != 0:
+        raise Conflict(
+            f"only rank 0 commits snapshots and ends the attempt: rank {rank} leaves that to it"
+        )
+    return held
+
+
 def reap(connection: Connection) -> list[str]:
     """Take back leases that ran out, and give the ids of their jobs.
 
@@ -166,7 +181,10 @@ def _take_back(connection: Connection, job: RowMapping) -> bool:
     if not fenced:
         return False
     heard = all(acked is not None for (acked,) in fenced)
-    ledger.apply(connection, job, Trigger.LOST if heard else Trigger.UNACKNOWLEDGED)
+    trigger = Trigger.LOST if heard else Trigger.UNACKNOWLEDGED
+    is_gang = job["target_count"] > 1 and not heard
+    delay = gang.back_off_ms(connection, job) if is_gang else 0
+    ledger.apply(connection, job, trigger, delay_ms=delay)
     return True
 
 

@@ -14,8 +14,9 @@ def note(connection: Connection, attempt_id: str, note: QualityNote) -> str:
 
     Raises:
         LeaseLost: the lease is gone.
+        Conflict: another than the first of several learners says so.
     """
-    job = lease.hold(connection, attempt_id, note.rank).job
+    job = lease.lead(connection, attempt_id, note.rank).job
     if note not in told(connection, job["id"]):
         data = note.model_dump(mode="json", by_alias=True)
         ledger.append_event(connection, job, EVENT, data)

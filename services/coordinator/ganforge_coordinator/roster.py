@@ -20,7 +20,7 @@ from ganforge.errors import Conflict, NotFound
 from ganforge.wire.learning import LearnerState, Registration
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import take_turns
-from ganforge_coordinator import fitting, ledger
+from ganforge_coordinator import fitting, gang, ledger
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs, learners
 from ganforge_coordinator.job import Trigger
 
@@ -104,7 +104,13 @@ def _superseded(name: str) -> Conflict:
 def _supersede(connection: Connection, learner_id: str) -> None:
     connection.execute(update(learners).where(learners.c.id == learner_id).values(is_current=False))
     fitting.forget(connection, learner_id)
+    gang.unpark(connection, learner_id)  # first: one who is choosing it now has done so after this
     take_back_held(connection, learner_id)
+
+
+def find(connection: Connection, learner_id: str) -> RowMapping:
+    """Read a learner's row; it has to be there."""
+    return connection.execute(select(learners).where(learners.c.id == learner_id)).mappings().one()
 
 
 def take_back_held(connection: Connection, learner_id: str) -> None:
@@ -166,6 +172,19 @@ _SIGHT = (
     )
     .values(last_seen_ms=now_ms())
 )
+
+
+def lock_member(connection: Connection, attempt_id: str, rank: int) -> None:
+    """Keep others from changing a member's learner until the transaction ends.
+
+    Before the job is locked, as everywhere: two orders of locks would be a deadlock.
+    """
+    learner = (
+        select(learners.c.id)
+        .join(attempt_members, attempt_members.c.learner_id == learners.c.id)
+        .where(attempt_members.c.attempt_id == attempt_id, attempt_members.c.rank == rank)
+    )
+    connection.execute(learner.with_for_update(of=learners, key_share=True))
 
 
 def should_leave(learner: RowMapping) -> ColumnElement[bool]:

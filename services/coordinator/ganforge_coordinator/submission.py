@@ -46,12 +46,11 @@ def check(
         BadInput: a config value of the wrong type or out of range, or a dataset that is broken.
         NetworkMisfit: networks that do not fit each other, the config or the dataset.
     """
-    if job.target_count != 1:
-        raise BadInput("targetCount: this version gives a job to one learner; leave it at 1")
     fitting.selector_of(job.target_filter)  # refuses what cannot be read
     if job.networks is None or job.dataset is None:
         raise AssertionError("a recipe fills in what is left out, before the job is checked")
     config = _check_config(connection, job)
+    _check_count(connection, job.target_count, config["strategy"])
     known = catalog.datasets(connection)
     if known and job.dataset not in known:
         raise catalog.unknown_dataset(connection, job.dataset, known)
@@ -66,6 +65,19 @@ def check(
         if definitions and dataset and config["strategy"] in BUILT_IN:
             _check_fit(definitions, config, dataset)
     return config
+
+
+def _check_count(connection: Connection, count: int, strategy: str) -> None:
+    """Refuse a job for more learners than can work on it together, as far as learners have told."""
+    most = catalog.most_learners(connection, strategy) if count > 1 else 1
+    if count <= most:
+        return
+    detail = (
+        f"targetCount: no learner here can follow {strategy} together with others; leave it at 1"
+        if most == 1
+        else f"targetCount: at most {most} learners can follow {strategy} together"
+    )
+    raise BadInput(detail, errors=[{"pointer": "/targetCount", "detail": detail}])
 
 
 def _check_config(connection: Connection, job: LearnJob) -> dict[str, Any]:

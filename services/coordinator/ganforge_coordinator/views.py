@@ -1,6 +1,7 @@
 """Jobs and learners as people are told of them."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select
@@ -106,20 +107,23 @@ def _attempts(connection: Connection, job_ids: list[str]) -> dict[str, list[Atte
         select(attempts, learners.c.name.label("learner"))
         .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
         .join(learners, learners.c.id == attempt_members.c.learner_id)
-        .where(attempts.c.job_id.in_(job_ids), attempt_members.c.rank == 0)
-        .order_by(attempts.c.epoch)
+        .where(attempts.c.job_id.in_(job_ids))
+        .order_by(attempts.c.epoch, attempts.c.id, attempt_members.c.rank)
     ).mappings()
     found: dict[str, list[Attempt]] = {}
-    for row in rows:
-        found.setdefault(row["job_id"], []).append(_attempt(row))
+    for _, members in groupby(rows, key=lambda row: row["id"]):
+        told = list(members)
+        found.setdefault(told[0]["job_id"], []).append(_attempt(told))
     return found
 
 
-def _attempt(row: RowMapping) -> Attempt:
+def _attempt(members: Sequence[RowMapping]) -> Attempt:
+    row = members[0]
     return Attempt(
         epoch=row["epoch"],
         state=row["state"],
         learner=row["learner"],
+        learners=[member["learner"] for member in members],
         resume_iteration=row["resume_iteration"],
         started_at=instant(row["started_ms"]),
         ended_at=None if row["ended_ms"] is None else instant(row["ended_ms"]),

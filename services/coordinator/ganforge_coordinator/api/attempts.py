@@ -24,6 +24,7 @@ from ganforge.wire.learning import (
 from ganforge.wire.quality import QualityNote
 from ganforge_chassis.api_route import api_router
 from ganforge_coordinator import catalog, dispatch, progress, quality, roster, signals, views
+from ganforge_coordinator.api.claim_poll import ClaimPoll
 from ganforge_coordinator.api.deps import (
     ADMIN,
     LEARNER,
@@ -98,34 +99,23 @@ async def claim(
     learner_id: str, claim: Claim, request: Request, parts: Parts, wait_seconds: WaitSeconds
 ) -> Assignment | Response:
     """Claim a job; waits for one as long as ``Prefer: wait=`` says, 25 s at most."""
-
-    def try_once() -> Assignment | None:
-        with parts.database.write() as connection:
-            return dispatch.claim(
-                connection,
-                learner_id,
-                claim.claim_key,
-                ack_ms=int(parts.settings.acknowledge_seconds * 1000),
-            )
-
-    def worth_trying() -> bool:
-        with parts.database.read() as connection:
-            return dispatch.is_worth_claiming(connection, learner_id)
-
+    poll = ClaimPoll(parts, learner_id, claim)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_seconds
     with parts.signals.waiting(signals.QUEUE) as waiter:
-        assignment = await run_in_threadpool(try_once)
+        assignment = await run_in_threadpool(poll.try_once, wait_seconds)
         while assignment is None:
             left = deadline - loop.time()
-            if left <= 0 or parts.stopping.is_set():
-                return Response(status_code=204)
-            await waiter.wait(min(left, RECHECK_SECONDS))
+            if left > 0 and not parts.stopping.is_set():
+                await waiter.wait(min(left, RECHECK_SECONDS))
             # A job must not be leased to one that has hung up: it would rest until nobody beats.
-            if await request.is_disconnected():
-                return Response(status_code=204)
-            if await run_in_threadpool(worth_trying):
-                assignment = await run_in_threadpool(try_once)
+            if left <= 0 or parts.stopping.is_set() or await request.is_disconnected():
+                assignment = await run_in_threadpool(poll.give_up)
+                break
+            if await run_in_threadpool(poll.is_worth_trying):
+                assignment = await run_in_threadpool(poll.try_once, left)
+    if assignment is None:
+        return Response(status_code=204)
     parts.signals.notify(signals.of_job(assignment.job_id))
     return assignment
 

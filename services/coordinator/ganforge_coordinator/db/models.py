@@ -156,6 +156,16 @@ learner_selectors = Table(
     Column("selector_id", ForeignKey("selectors.id"), primary_key=True),
 )
 
+parked = Table(
+    "parked",
+    metadata,
+    Column("learner_id", ForeignKey("learners.id"), primary_key=True),
+    Column("claim_key", String(64), nullable=False),
+    Column("address", String(255)),
+    Column("until_ms", BigInteger, nullable=False),
+)
+"""Learners that wait for a job and may be given one together with others."""
+
 attempt_members = Table(
     "attempt_members",
     metadata,
@@ -166,7 +176,9 @@ attempt_members = Table(
         "slot", Integer, nullable=False, server_default="0"
     ),  # which of the learner's slots it takes
     Column("claim_key", String(64), nullable=False),
+    Column("address", String(255)),  # where the others reach it
     Column("active", Boolean, nullable=False),
+    Column("started", Boolean, nullable=False, server_default=text("false")),  # its trainer runs
     Column("lease_until_ms", BigInteger, nullable=False),
     Column("acked_ms", BigInteger),
     Column("next_seq", BigInteger, nullable=False),
