@@ -359,6 +359,18 @@ def test_the_exit_code_follows_the_job(ganforge: CommandLine, learner: PlayedLea
     assert ganforge("jobs", "watch", job, "--json").code == 1
 
 
+def test_several_jobs_are_watched_at_once(ganforge: CommandLine, learner: PlayedLearner) -> None:
+    first, second = (submitted(ganforge) for _ in range(2))
+    learner.do_one_job()
+    ganforge("jobs", "cancel", second)
+    told = ganforge("jobs", "watch", first, second)
+    assert told.code == 1
+    assert f"{first}: 10  D 0.375" in told.err
+    assert f"{second} was cancelled" in told.err
+    events = ganforge("jobs", "watch", second, first, "--json").lines
+    assert {event["job"] for event in events} == {first, second}
+
+
 def test_watching_can_be_given_up_after_a_while(ganforge: CommandLine) -> None:
     job = submitted(ganforge)
     told = ganforge("jobs", "watch", job, "--timeout", "2")

@@ -3,7 +3,7 @@
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -111,9 +111,14 @@ class Display(Protocol):
 
 
 class Lines:
-    """Plain lines, one every few seconds: for files and logs."""
+    """Plain lines, one every few seconds: for files and logs.
 
-    def __init__(self) -> None:
+    Args:
+        before: what each line begins with.
+    """
+
+    def __init__(self, before: str = "") -> None:
+        self._before = before
         self._last = time.monotonic()
         self._shown = 0
 
@@ -123,11 +128,11 @@ class Lines:
         new = standing.iteration != self._shown
         if new and (over or now - self._last >= LINE_SECONDS):
             self._last, self._shown = now, standing.iteration
-            say(standing.words(over=over))
+            self.say(standing.words(over=over))
 
     def say(self, text: str) -> None:
         """Print a line."""
-        say(text)
+        say(self._before + text)
 
 
 class Bar:
@@ -168,20 +173,37 @@ def follow(client: "Client", job: "Job", *, expect_learner: bool = False) -> "Jo
         if not expect_learner:
             _tell_what_it_waits_for(job, display)
         for event in client.jobs.events(job.id):
-            standing.hear(event)
-            if event.type == "quality":
-                display.say(quality_words(event.data))
-            if event.type == "state" and (words := state_words(client, job.id, event.data)):
-                display.say(words)
-            elif event.type == "collapse":
-                display.say(f"warning: {_collapsed(**event.data)}")
-            elif event.type == "retired":
-                display.say(event.data["detail"])
-            display.show(standing)
+            _show(client, event, standing, display)
         display.show(standing, over=True)
     job = client.jobs.get(job.id)
     say(end_words(job))
     return job
+
+
+def follow_many(client: "Client", jobs: "Sequence[Job]") -> "list[Job]":
+    """Show the progress of several jobs as lines until all are over, and give them as they are."""
+    standings = {job.id: Standing(job) for job in jobs}
+    lines = {job.id: Lines(f"{job.id}: ") for job in jobs}
+    for event in client.jobs.follow(*standings):
+        _show(client, event, standings[event.job], lines[event.job])
+    ended = [client.jobs.get(job_id) for job_id in standings]
+    for job in ended:
+        lines[job.id].show(standings[job.id], over=True)
+        say(end_words(job))
+    return ended
+
+
+def _show(client: "Client", event: "JobEvent", standing: Standing, display: Display) -> None:
+    standing.hear(event)
+    if event.type == "quality":
+        display.say(quality_words(event.data))
+    if event.type == "state" and (words := state_words(client, event.job, event.data)):
+        display.say(words)
+    elif event.type == "collapse":
+        display.say(f"warning: {_collapsed(**event.data)}")
+    elif event.type == "retired":
+        display.say(event.data["detail"])
+    display.show(standing)
 
 
 class TooLate(Exception):
@@ -299,6 +321,6 @@ _ENDS = {
 }
 
 
-def exit_code_of(job: "Job") -> int:
-    """Give the exit code that follows a job's end."""
-    return exits.OK if job.state == "SUCCEEDED" else exits.JOB_FAILED
+def exit_code_of(*jobs: "Job") -> int:
+    """Give the exit code that follows the end of one job, or of several."""
+    return exits.OK if all(job.state == "SUCCEEDED" for job in jobs) else exits.JOB_FAILED

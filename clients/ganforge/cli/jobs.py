@@ -108,22 +108,25 @@ def _losses(progress: "LearnProgress") -> str:
 
 
 @jobs.command()
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
 @click.option("--timeout", type=click.FloatRange(0), help="Give up after so many seconds: exit 8.")
 @json_option
 @with_client
-def watch(client: "Client", job_id: str, timeout: float | None, as_json: bool) -> int:
-    """Follow a job until it is over; with --json its events come as JSON lines."""
-    job = client.jobs.get(job_id)
+def watch(client: "Client", job_ids: tuple[str, ...], timeout: float | None, as_json: bool) -> int:
+    """Follow jobs until all are over; with --json their events come as JSON lines."""
+    found = [client.jobs.get(job_id) for job_id in dict.fromkeys(job_ids)]
     with follow.deadline(timeout):
         try:
             if as_json:
-                for event in client.jobs.events(job_id):
+                for event in client.jobs.follow(*job_ids):
                     show_json(event, indent=None)
-                return follow.exit_code_of(client.jobs.get(job_id))
-            return follow.exit_code_of(follow.follow(client, job))
+                return follow.exit_code_of(*(client.jobs.get(job.id) for job in found))
+            if len(found) > 1:
+                return follow.exit_code_of(*follow.follow_many(client, found))
+            return follow.exit_code_of(follow.follow(client, found[0]))
         except follow.TooLate:
-            say(f"{job_id} still goes on after {timeout:g} s")
+            still = "still goes" if len(found) == 1 else "still go"
+            say(f"{', '.join(job.id for job in found)} {still} on after {timeout:g} s")
             return exits.PENDING
 
 
