@@ -15,7 +15,9 @@ from ganforge.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    PreconditionFailed,
     ServerFailed,
+    StillRunning,
     TooLarge,
     Unreachable,
 )
@@ -26,6 +28,7 @@ _BY_STATUS: dict[int, type[GanforgeError]] = {
     401: NotAuthenticated,
     403: NotAllowed,
     404: NotFound,
+    412: PreconditionFailed,
     413: TooLarge,
 }
 
@@ -113,8 +116,10 @@ class Transport:
             else:
                 if response.is_success or response.status_code == 304:
                     return response
-                if last or response.status_code not in _RETRIED_STATUS:
-                    raise error_of(response)
+                problem = error_of(response)
+                overloaded = response.status_code in _RETRIED_STATUS
+                if last or not (overloaded or isinstance(problem, StillRunning)):
+                    raise problem
             time.sleep(random.uniform(0.05, 0.2 * 2**attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 

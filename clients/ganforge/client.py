@@ -12,12 +12,14 @@ from ganforge.coordinator import CoordinatorClient
 from ganforge.errors import GanforgeError, NotFound
 from ganforge.recipes import Recipe
 from ganforge.repository import Progress, RepositoryClient
+from ganforge.tokens import Tokens
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.evaluation import STRATEGY
 from ganforge.wire.jobs import (
     Job,
     JobAction,
     JobEvent,
+    JobPatch,
     JobState,
     LearnJob,
     ProgressSeries,
@@ -75,6 +77,7 @@ class Client:
         self._coordinator = CoordinatorClient(self._transports[self.coordinator_url])
         repository = RepositoryClient(self._transports[self.repository_url])
         self.jobs = Jobs(self._coordinator)
+        self.tokens = Tokens(self._transports[self.coordinator_url])
         self.weights = Weights(repository)
         self.networks = Networks(repository)
 
@@ -329,6 +332,27 @@ class Jobs:
     def retry(self, job_id: str) -> Job:
         """Put a job that is over back into the queue; it goes on from its last snapshot."""
         return self._coordinator.steer(job_id, JobAction.RETRY)
+
+    def edit(self, job_id: str, **changes: Any) -> Job:
+        """Change a job that is there.
+
+        Args:
+            job_id: the job.
+            changes: ``name``, ``priority``, ``max_iterations``, ``target_filter``; None takes it
+                away.
+
+        Raises:
+            InvalidState: a learner works on the job, and would not hear of the change.
+        """
+        return self._coordinator.edit(job_id, JobPatch(**changes))
+
+    def delete(self, job_id: str) -> None:
+        """Remove a job that is over, with its progress; its weights are kept.
+
+        Raises:
+            InvalidState: the job is not over.
+        """
+        self._coordinator.delete(job_id)
 
 
 class Weights:

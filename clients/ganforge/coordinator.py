@@ -4,7 +4,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import TypeAdapter
@@ -14,13 +14,18 @@ from ganforge.errors import Unreachable
 from ganforge.recipes import Recipe
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.jobs import (
+    Attempt,
+    AttemptPage,
     Job,
     JobAction,
     JobEvent,
     JobPage,
+    JobPatch,
     JobState,
     LearnJob,
     ProgressSeries,
+    SnapshotPage,
+    SnapshotTold,
 )
 from ganforge.wire.learning import (
     Assignment,
@@ -50,6 +55,8 @@ _DATASETS = TypeAdapter(list[DatasetInfo])
 _QUALITY = TypeAdapter(list[QualityNote])
 _RECIPES = TypeAdapter(list[Recipe])
 _STRATEGIES = TypeAdapter(list[StrategyInfo])
+
+Page = TypeVar("Page", JobPage, AttemptPage, SnapshotPage)
 
 
 class CoordinatorClient:
@@ -82,23 +89,73 @@ class CoordinatorClient:
 
     def jobs(self, *, states: list[JobState] | None = None) -> Iterator[Job]:
         """List jobs, newest first; pages are fetched as they are needed."""
-        token: str | None = None
-        while True:
-            params = {"state": [str(state) for state in states or []], "pageToken": token}
-            response = self._transport.request("GET", "/v1/jobs", params=params)
-            page = JobPage.model_validate_json(response.content)
+        wanted = {"state": [str(state) for state in states or []]}
+        for page in self._pages("/v1/jobs", JobPage, wanted):
             yield from page.items
-            token = page.next_page_token
-            if token is None:
-                return
 
     def steer(self, job_id: str, action: JobAction) -> Job:
         """Stop, pause, resume, cancel or retry a job."""
-        # Asking twice changes nothing, so a lost answer is asked for again; but a retried job may
-        # be over again by then, and would be retried twice.
-        again = action is not JobAction.RETRY
-        response = self._transport.request("POST", f"/v1/jobs/{job_id}/{action}", retry=again)
+        # A retried job may be over again before a lost answer is asked for again; by the key it
+        # is not retried twice.
+        response = self._transport.request(
+            "POST",
+            f"/v1/jobs/{job_id}/{action}",
+            headers={"Idempotency-Key": str(uuid.uuid4())},
+            retry=True,
+        )
         return Job.model_validate_json(response.content)
+
+    def edit(self, job_id: str, patch: JobPatch, *, etag: str | None = None) -> Job:
+        """Change what ``patch`` names of a job.
+
+        Args:
+            job_id: the job.
+            patch: what is set in it is changed, and nothing else.
+            etag: the ETag that the job must have; whatever it has now when not given.
+
+        Raises:
+            PreconditionFailed: the job has another ETag.
+            InvalidState: a learner works on the job, and would not hear of the change.
+        """
+        response = self._transport.request(
+            "PATCH",
+            f"/v1/jobs/{job_id}",
+            json=patch.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            headers={"If-Match": etag or "*"},
+        )
+        return Job.model_validate_json(response.content)
+
+    def delete(self, job_id: str) -> None:
+        """Remove a job that is over, and its progress and events.
+
+        Raises:
+            InvalidState: the job is not over.
+        """
+        self._transport.request("DELETE", f"/v1/jobs/{job_id}", retry=False)
+
+    def attempts(self, job_id: str) -> Iterator[Attempt]:
+        """List the attempts at a job, the newest first."""
+        for page in self._pages(f"/v1/jobs/{job_id}/attempts", AttemptPage):
+            yield from page.items
+
+    def snapshots(self, job_id: str) -> Iterator[SnapshotTold]:
+        """List the snapshots of a job, the newest first."""
+        for page in self._pages(f"/v1/jobs/{job_id}/snapshots", SnapshotPage):
+            yield from page.items
+
+    def _pages(
+        self, path: str, kind: type[Page], params: dict[str, Any] | None = None
+    ) -> Iterator[Page]:
+        """Give the pages of a list as they are needed."""
+        token: str | None = None
+        while True:
+            query = {**(params or {}), "pageToken": token}
+            response = self._transport.request("GET", path, params=query)
+            page = kind.model_validate_json(response.content)
+            yield page
+            token = page.next_page_token
+            if token is None:
+                return
 
     def progress(
         self,
@@ -190,8 +247,14 @@ class CoordinatorClient:
         )
 
     def learners(self) -> list[Learner]:
-        """List the learners."""
-        return _LEARNERS.validate_json(self._transport.request("GET", "/v1/learners").content)
+        """List the learners by name."""
+        found: list[Learner] = []
+        path: str | None = "/v1/learners"
+        while path is not None:
+            response = self._transport.request("GET", path)
+            found += _LEARNERS.validate_json(response.content)
+            path = response.links.get("next", {}).get("url")
+        return found
 
     def steer_learner(self, learner_id: str, action: LearnerAction) -> Learner:
         """Drain a learner, quarantine it, or give it jobs again; needs the role admin."""

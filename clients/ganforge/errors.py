@@ -15,7 +15,10 @@
     │   ├── LeaseLost                 the lease is gone: drop everything of this attempt
     │   ├── StaleEpoch                a newer epoch is open: drop everything of this attempt
     │   ├── SequenceGap               progress arrived out of order: rewind
+    │   ├── StillRunning              the same request is being answered: ask again
     │   └── IdempotencyKeyReused      the same key came with another body
+    ├── PreconditionFailed       412  it has changed since you looked: look again
+    ├── PreconditionRequired     428  say with If-Match what you believe it to be
     ├── TooLarge                 413  more bytes than the server takes
     ├── ServerFailed             5xx  a bug or an outage on the server: try again, then report
     ├── Unreachable               -   nobody answered
@@ -135,12 +138,35 @@ class SequenceGap(Conflict):
     title = "Sequence gap"
 
 
+class StillRunning(Conflict):
+    """The same request, by its Idempotency-Key, is being answered: ask again in a second."""
+
+    slug = "still-running"
+    title = "Still running"
+
+
 class IdempotencyKeyReused(Conflict):
     """The same Idempotency-Key came with another body: take a new key."""
 
     status = 422
     slug = "idempotency-key-reused"
     title = "Idempotency-Key reused"
+
+
+class PreconditionFailed(GanforgeError):
+    """It is not, or not any more, what If-Match or If-None-Match says: look at it again."""
+
+    status = 412
+    slug = "precondition-failed"
+    title = "Precondition failed"
+
+
+class PreconditionRequired(GanforgeError):
+    """A change needs If-Match, so that nobody's change is overwritten unseen: look at it first."""
+
+    status = 428
+    slug = "precondition-required"
+    title = "Precondition required"
 
 
 class TooLarge(GanforgeError):

@@ -504,3 +504,35 @@ def test_a_collapse_is_said_where_a_job_is_shown_and_followed(
     assert f"warning: {words}" in followed.err
     assert "is ended early, since its generator collapsed (stopOnCollapse)" in followed.err
     assert words in ganforge("jobs", "show", job).out
+
+
+def test_jobs_are_edited_and_deleted(ganforge: CommandLine, client: Client) -> None:
+    job_id = submitted(ganforge)
+    told = ganforge(
+        *f"jobs edit {job_id} --name best --priority 3 --max-iterations 7 --json".split()
+    )
+    assert (told.json["name"], told.json["priority"], told.json["maxIterations"]) == ("best", 3, 7)
+    assert ganforge("jobs", "edit", job_id, "--max-iterations", "none", "--name", "").code == 0
+    job = client.jobs.get(job_id)
+    assert (job.name, job.max_iterations) == (None, None)
+    assert "say what to change" in sentence(ganforge("jobs", "edit", job_id))
+    assert "from 1 up" in sentence(ganforge("jobs", "edit", job_id, "--max-iterations", "many"))
+    assert "cancel it" in sentence(ganforge("jobs", "delete", job_id))
+    ganforge("jobs", "cancel", job_id)
+    assert ganforge("jobs", "delete", job_id).out == f"{job_id} is deleted\n"
+
+
+def test_tokens_are_made_listed_and_revoked(ganforge: CommandLine, server: LocalServer) -> None:
+    told = ganforge("tokens", "create", "read", "ada", "--days", "1")
+    token = told.out.strip()
+    with Client(server.url, token=token) as ada:
+        assert ada.tokens.own().role == "read"
+    assert token not in told.err
+    listed = ganforge("tokens", "list", "--json").json["items"]
+    assert [one["principal"] for one in listed] == ["ada"]
+    assert "ada" in ganforge("tokens", "list").out
+    assert ganforge("tokens", "create", "learner", "bob", "--json").json["token"]
+    revoked = ganforge("tokens", "revoke", listed[0]["id"])
+    assert revoked.out == f"{listed[0]['id']} is revoked\n"
+    assert ganforge("--token", token, "jobs", "list").code != 0
+    assert "there is no token" in sentence(ganforge("tokens", "revoke", "nobody"))

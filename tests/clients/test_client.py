@@ -248,3 +248,26 @@ def test_a_server_that_is_down_is_told() -> None:
         pytest.raises(Unreachable, match="is the server running"),
     ):
         client.learners()
+
+
+def test_a_job_can_be_edited_and_deleted(client: Client) -> None:
+    job = client.learn(NETWORKS, "MNIST")
+    edited = client.jobs.edit(job.id, name="best", priority=3, max_iterations=7)
+    assert (edited.name, edited.priority, edited.max_iterations) == ("best", 3, 7)
+    with pytest.raises(InvalidState):
+        client.jobs.delete(job.id)
+    client.jobs.cancel(job.id)
+    client.jobs.delete(job.id)
+    with pytest.raises(NotFound):
+        client.jobs.get(job.id)
+
+
+def test_a_token_that_was_made_holds_at_both_services(client: Client, server: LocalServer) -> None:
+    made = client.tokens.create("submit", "ada", lifetime_seconds=3600)
+    with Client(server.url, token=made.token) as ada:
+        assert ada.tokens.own().principal == "ada"
+        assert ada.learn(NETWORKS, "MNIST").state is JobState.QUEUED
+        assert list(ada.networks.list())
+    client.tokens.revoke(made.id)
+    with Client(server.url, token=made.token) as ada, pytest.raises(NotAuthenticated):
+        list(ada.networks.list())

@@ -107,9 +107,13 @@ class Coordinator:
         self._stack = stack
         self.http = stack.enter_context(httpx.Client(base_url=url, timeout=60))
         self.client = self.client_of("admin")
+        self.patient = self.client_of("admin", retries=3)
 
-    def client_of(self, role: str) -> CoordinatorClient:
-        transport = Transport(self.url, TOKENS[role], retries=0)
+    def client_of(self, role: str, *, retries: int = 0) -> CoordinatorClient:
+        return self.client_with(TOKENS[role], retries=retries)
+
+    def client_with(self, token: str, *, retries: int = 0) -> CoordinatorClient:
+        transport = Transport(self.url, token, retries=retries)
         self._stack.callback(transport.close)
         return CoordinatorClient(transport)
 

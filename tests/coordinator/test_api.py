@@ -42,6 +42,14 @@ PATHS = [
     ("GET", f"/v1/jobs/{NOBODY}/progress", "read"),
     ("GET", f"/v1/jobs/{NOBODY}/progress.ndjson", "read"),
     ("GET", f"/v1/jobs/{NOBODY}/events", "read"),
+    ("PATCH", f"/v1/jobs/{NOBODY}", "submit"),
+    ("DELETE", f"/v1/jobs/{NOBODY}", "submit"),
+    ("GET", f"/v1/jobs/{NOBODY}/attempts", "read"),
+    ("GET", f"/v1/jobs/{NOBODY}/snapshots", "read"),
+    ("GET", "/v1/caller", "read"),
+    ("GET", "/v1/tokens", "admin"),
+    ("POST", "/v1/tokens", "admin"),
+    ("DELETE", "/v1/tokens/nobody", "admin"),
     ("GET", "/v1/learners", "read"),
     ("GET", "/v1/datasets", "read"),
     ("GET", "/v1/strategies", "read"),
@@ -62,10 +70,20 @@ def test_nobody_comes_in_without_a_token_or_with_one_of_another_role(
     assert is_problem(answer, 401)["type"] == "/problems/not-authenticated"
     assert answer.headers["www-authenticate"] == "Bearer"
     wrong = {"Authorization": "Bearer gf_somebody_elses_token"}
-    is_problem(coordinator.http.request(method, path, headers=wrong), 401)
-    for other in {"read": [], "submit": ["read", "learner"], "learner": ["read", "submit"]}[role]:
-        problem = is_problem(coordinator.send(method, path, role=other), 403)
-        assert role in problem["detail"]
+    refused = coordinator.http.request(method, path, headers=wrong)
+    is_problem(refused, 401)
+    assert refused.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    others = {
+        "read": [],
+        "submit": ["read", "learner"],
+        "learner": ["read", "submit"],
+        "admin": ["read", "submit", "learner"],
+    }
+    for other in others[role]:
+        refused = coordinator.send(method, path, role=other)
+        assert role in is_problem(refused, 403)["detail"]
+        challenge = f'Bearer error="insufficient_scope", scope="{role}"'
+        assert refused.headers["www-authenticate"] == challenge
 
 
 @pytest.mark.parametrize(
@@ -78,7 +96,8 @@ def test_nobody_comes_in_without_a_token_or_with_one_of_another_role(
         ("GET", f"/v1/jobs/{NOBODY}/progress.ndjson", 404),
         ("GET", f"/v1/jobs/{NOBODY}/events", 404),
         ("POST", f"/v1/jobs/{NOBODY}/stop", 404),
-        ("POST", f"/v1/jobs/{NOBODY}/explode", 422),
+        ("POST", f"/v1/jobs/{NOBODY}/explode", 404),
+        ("POST", f"/v1/jobs/{NOBODY}/progress", 405),
         ("DELETE", "/v1/jobs", 405),
         ("PUT", f"/v1/jobs/{NOBODY}", 405),
         ("GET", "/v1/jobs?pageSize=0", 422),

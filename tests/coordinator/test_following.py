@@ -21,9 +21,9 @@ from sqlalchemy import Connection, insert
 
 from ganforge._transport import Transport
 from ganforge.coordinator import CoordinatorClient
-from ganforge.wire.jobs import JobAction, JobEvent
+from ganforge.wire.jobs import JobAction, JobEvent, JobPatch
 from ganforge_chassis.clock import now_ms
-from ganforge_coordinator import events, following, ledger, submission
+from ganforge_coordinator import edit, events, following, ledger, submission
 from ganforge_coordinator.api import events as api
 from ganforge_coordinator.db.models import progress_chunks, series_schemas
 from ganforge_coordinator.following import Cursor, Follower, read_cursor
@@ -228,8 +228,12 @@ class Reader:
 def happen(connection: Connection, op: str, job_id: str) -> None:
     """Let something happen to a job, where its state allows it."""
     row = ledger.lock(connection, job_id)
-    if op == "note":
+    if op == "note" and row["state"] == "CANCELLED":
+        edit.edit(connection, row, JobPatch(priority=(row["priority"] + 1) % 100))
+    elif op == "note":
         ledger.append_event(connection, row, "snapshot", {})
+    elif op == "push" and row["state"] == "CANCELLED":
+        pass  # no learner holds it
     elif op == "push":
         chunk = {"epoch": 1, "rank": 0, "first": 0, "step": 1, "count": 1, "body": b"0000"}
         seq = ledger.next_seq(connection, job_id)
@@ -265,9 +269,7 @@ def test_a_follower_of_all_jobs_misses_nothing_and_sees_nothing_twice(
         for op, number in [("submit", 0), ("read", 999), *ops, ("read", 999), ("read", 999)]:
             if op == "submit":
                 config = {"strategy": "GANLearningStrategy"}
-                row = submission.enter(
-                    connection, a_job(), config, key=None, body=b"", lease_ms=30_000
-                )
+                row = submission.enter(connection, a_job(), config, lease_ms=30_000)
                 jobs.append(row["id"])
             elif op == "read":
                 reader.read(number)

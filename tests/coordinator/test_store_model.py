@@ -27,7 +27,16 @@ from ganforge.wire.learning import (
     ProgressReply,
     SnapshotNote,
 )
-from ganforge_coordinator import amnesty, dispatch, lease, ledger, progress, roster, submission
+from ganforge_coordinator import (
+    amnesty,
+    dispatch,
+    idempotency,
+    lease,
+    ledger,
+    progress,
+    roster,
+    submission,
+)
 from ganforge_coordinator.db.models import jobs
 from ganforge_coordinator.job import Trigger
 from tests.coordinator import job_model, kept
@@ -70,19 +79,19 @@ class Leases(Store):
 
         def call(connection: Connection) -> str:
             config = submission.check(connection, job, None)
-            body = submission.canonical(job)
-            row = submission.replayed(connection, key, body)
-            if row is None:
-                row = submission.enter(
-                    connection, job, config, key=key, body=body, lease_ms=LEASE_MS
-                )
+            asked = idempotency.Request("ada", key, submission.canonical(job))
+            answer = idempotency.recall(connection, asked)
+            if answer is None:
+                row = submission.enter(connection, job, config, lease_ms=LEASE_MS)
+                answer = idempotency.Answer(str(row["id"]).encode())
+                idempotency.keep(connection, asked, answer)
                 limits = {
                     "max_failures": job_model.MAX_FAILURES,
                     "max_losses": job_model.MAX_LOSSES,
                     "stall_ms": job_model.STALL_MS,
                 }
                 connection.execute(update(jobs).where(jobs.c.id == row["id"]).values(limits))
-            return str(row["id"])
+            return answer.body.decode()
 
         if fate is Fate.CUT:
             return self.cut(call)

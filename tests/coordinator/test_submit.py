@@ -1,14 +1,13 @@
 """Submitting: whatever is wrong with a job is said at once, in words, with what was meant."""
 
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ganforge.errors import BadInput, IdempotencyKeyReused, NetworkMisfit, UnknownName
+from ganforge.errors import BadInput, NetworkMisfit, UnknownName
 from ganforge.wire.datasets import BrokenDataset
 from ganforge.wire.jobs import JobState
 from ganforge_repository.app import create_app as create_repository
@@ -253,42 +252,6 @@ def test_a_name_that_a_database_cannot_hold_gives_no_server_error(
 ) -> None:
     answer = coordinator.send("POST", "/v1/jobs", json={**GOOD, "name": name})
     assert answer.status_code in (201, 422)
-
-
-def test_the_same_key_and_body_give_the_same_job(coordinator: Coordinator) -> None:
-    headers = {"Idempotency-Key": "key-1"}
-    first = coordinator.send("POST", "/v1/jobs", json=GOOD, headers=headers)
-    other_order = dict(reversed(GOOD.items()))
-    second = coordinator.send("POST", "/v1/jobs", json=other_order, headers=headers)
-    assert (first.status_code, second.status_code) == (201, 201)
-    assert second.json() == first.json()
-    assert len(list(coordinator.client.jobs())) == 1
-
-
-def test_the_same_key_with_another_body_is_refused(coordinator: Coordinator) -> None:
-    headers = {"Idempotency-Key": "key-1"}
-    coordinator.send("POST", "/v1/jobs", json=GOOD, headers=headers)
-    answer = coordinator.send("POST", "/v1/jobs", json={**GOOD, "priority": 1}, headers=headers)
-    assert answer.status_code == 422
-    assert answer.json()["type"] == f"/problems/{IdempotencyKeyReused.slug}"
-
-
-@pytest.mark.parametrize("key", ["", "k" * 256])
-def test_a_key_is_neither_empty_nor_endless(coordinator: Coordinator, key: str) -> None:
-    problem_of(coordinator, GOOD, **{"Idempotency-Key": key})
-
-
-def test_the_same_key_sent_by_many_at_once_makes_one_job(
-    coordinator: Coordinator, in_thread: Callable[..., Future[Any]]
-) -> None:
-    def send() -> tuple[int, str]:
-        headers = {"Idempotency-Key": "key-1"}
-        answer = coordinator.send("POST", "/v1/jobs", json=GOOD, headers=headers)
-        return answer.status_code, answer.json()["id"]
-
-    answers = {future.result(30) for future in [in_thread(send) for _ in range(12)]}
-    assert len(answers) == 1
-    assert answers.pop()[0] == 201
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "strategies": Entry(
             "ganforge.cli.catalog:strategies", "How can be learnt, and with which keys.", "cli"
         ),
+        "tokens": Entry("ganforge.cli.tokens:tokens", "Who may do what: make, revoke.", "cli"),
         "learners": Entry("ganforge.cli.catalog:learners", "Who learns, and what.", "cli"),
     },
     "Networks and weights": {

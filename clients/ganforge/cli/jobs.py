@@ -1,7 +1,7 @@
 """``ganforge jobs``: list, show, watch and steer learn jobs."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -173,6 +173,56 @@ def cancel(client: "Client", job_id: str, as_json: bool) -> None:
 def retry(client: "Client", job_id: str, as_json: bool) -> None:
     """Put a job that is over back into the queue; it goes on from its last snapshot."""
     _told(client.jobs.retry(job_id), as_json)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--name", help="A name for people; '' takes it away.")
+@click.option("--priority", type=click.IntRange(-100, 100), help="Higher is claimed first.")
+@click.option(
+    "--max-iterations",
+    metavar="N",
+    callback=lambda context, parameter, text: _target(text),
+    help="The target; 'none' runs until stopped. Not while a learner works on it.",
+)
+@json_option
+@with_client
+def edit(
+    client: "Client",
+    job_id: str,
+    name: str | None,
+    priority: int | None,
+    max_iterations: int | str | None,
+    as_json: bool,
+) -> None:
+    """Change a job: its name, its priority, how far it learns."""
+    changes: dict[str, Any] = {}
+    if name is not None:
+        changes["name"] = name or None
+    if priority is not None:
+        changes["priority"] = priority
+    if max_iterations is not None:
+        changes["max_iterations"] = None if max_iterations == "none" else max_iterations
+    if not changes:
+        raise click.UsageError("say what to change: --name, --priority or --max-iterations")
+    _told(client.jobs.edit(job_id, **changes), as_json)
+
+
+def _target(text: str | None) -> int | str | None:
+    if text is None or text == "none":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter("a number of iterations, from 1 up, or none")
+    return int(text)
+
+
+@jobs.command()
+@click.argument("job_id", metavar="JOB")
+@with_client
+def delete(client: "Client", job_id: str) -> None:
+    """Remove a job that is over, with its progress; its weights are kept."""
+    client.jobs.delete(job_id)
+    click.echo(f"{job_id} is deleted")
 
 
 def _told(job: "Job", as_json: bool) -> None:

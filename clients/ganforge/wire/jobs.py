@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from ganforge.wire.labels import LabelSelector
 from ganforge.wire.model import WireModel
@@ -16,6 +16,19 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
 
 LdapFilter = Annotated[str, Field(min_length=1, max_length=4096)]
 """A filter in the syntax of RFC 4515, such as ``(os=linux)``."""
+
+
+def _one_of_both(value: Any) -> Any:
+    # Told apart here, so that what is wrong with an object is told of the object alone.
+    if isinstance(value, dict):
+        return LabelSelector.model_validate(value)
+    if value is None or isinstance(value, str | LabelSelector):
+        return value
+    raise ValueError("give a text such as (os=linux), or an object with matchLabels")
+
+
+TargetFilter = Annotated[LdapFilter | LabelSelector | None, BeforeValidator(_one_of_both)]
+"""Which learners may work on a job; None: any."""
 
 
 class JobState(StrEnum):
@@ -77,7 +90,7 @@ class LearnJob(WireModel):
     )
     name: str | None = Field(None, min_length=1, max_length=200, description="a name for people")
     target_count: int = Field(1, ge=1, le=64, description="how many learners work on it, together")
-    target_filter: LdapFilter | LabelSelector | None = Field(
+    target_filter: TargetFilter = Field(
         None,
         description="which learners may work on it, by their labels: matchLabels and "
         "matchExpressions as in Kubernetes, or an LDAP filter as DIANNE takes it",
@@ -91,16 +104,6 @@ class LearnJob(WireModel):
         description="how long an iteration may take before its attempt is taken for hung and "
         "ended; when not given, the time of 20 iterations, at least 300",
     )
-
-    @field_validator("target_filter", mode="before")
-    @classmethod
-    def _one_of_both(cls, value: Any) -> Any:
-        # Told apart here, so that what is wrong with an object is told of the object alone.
-        if isinstance(value, dict):
-            return LabelSelector.model_validate(value)
-        if value is None or isinstance(value, str | LabelSelector):
-            return value
-        raise ValueError("give a text such as (os=linux), or an object with matchLabels")
 
     @field_validator("config")
     @classmethod
@@ -173,7 +176,7 @@ class Job(WireModel):
     progress: LearnProgress | None = Field(description="the latest LearnProgress")
     iterations_per_second: float | None
     eta_seconds: float | None
-    attempts: list[Attempt]
+    attempts: list[Attempt] = Field(description="the latest 20, the newest last")
     weights: dict[str, WeightsLink]
     collapse: Collapse | None = Field(
         None, description="the last time the generator was seen to have collapsed"
@@ -181,6 +184,42 @@ class Job(WireModel):
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
+
+
+class JobPatch(WireModel):
+    """What is to be changed of a job: what is not named stays, and null takes away (RFC 7396)."""
+
+    name: str | None = Field(None, min_length=1, max_length=200, examples=["my best run"])
+    priority: int | None = Field(None, ge=-100, le=100, description="null is 0", examples=[10])
+    max_iterations: int | None = Field(
+        None, ge=1, lt=2**53, description="the target; null runs until stopped", examples=[40_000]
+    )
+    target_filter: TargetFilter = Field(
+        None, description="which learners may work on it; null is any", examples=["(os=linux)"]
+    )
+
+
+class AttemptPage(WireModel):
+    """One page of a job's attempts, the newest first."""
+
+    items: list[Attempt]
+    next_page_token: str | None
+
+
+class SnapshotTold(WireModel):
+    """A snapshot that a learner committed at the repository."""
+
+    epoch: int
+    iteration: int
+    versions: dict[str, int] = Field(description="of each network the version that it made")
+    noted_at: datetime
+
+
+class SnapshotPage(WireModel):
+    """One page of a job's snapshots, the newest first."""
+
+    items: list[SnapshotTold]
+    next_page_token: str | None
 
 
 class JobPage(WireModel):

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from ganforge.errors import BadInput, GanforgeError, NotAuthenticated
+from ganforge.errors import BadInput, GanforgeError, NotAllowed, NotAuthenticated, StillRunning
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +74,19 @@ def document(error: GanforgeError) -> dict[str, Any]:
 
 def answer(error: GanforgeError) -> Response:
     """Answer with ``error``."""
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, NotAuthenticated) else None
+    headers = {}
+    if isinstance(error, NotAuthenticated | NotAllowed):
+        headers["WWW-Authenticate"] = _challenge(error)
+    if isinstance(error, StillRunning):
+        headers["Retry-After"] = "1"
     return ProblemResponse(document(error), status_code=error.status, headers=headers)
+
+
+def _challenge(error: GanforgeError) -> str:
+    """Say which token is wanted (RFC 6750, section 3)."""
+    told = {name: error.members.get(name) for name in ("error", "scope")}
+    words = ", ".join(f'{name}="{word}"' for name, word in told.items() if word)
+    return f"Bearer {words}".strip()
 
 
 def plain(

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ganforge_chassis.database import Database
 from ganforge_chassis.migrations import Upgrade
-from ganforge_chassis.tokens import Tokens, token_file
+from ganforge_chassis.tokens import Lookup, Tokens, token_file
 
 
 class ServiceSettings(BaseSettings):
@@ -55,6 +55,10 @@ class ServiceSettings(BaseSettings):
             self.data.mkdir(parents=True, exist_ok=True)
         return Database(self.database, page_size=self.page_size)
 
-    def known_tokens(self) -> Tokens:
-        """Give the tokens the service knows; makes the data folder's token when none are set."""
-        return Tokens(self.tokens or f"admin:{token_file(self.data)}")
+    def known_tokens(self, lookup: Lookup | None = None) -> Tokens:
+        """Give the tokens the service knows; makes the data folder's token when none are set.
+
+        Args:
+            lookup: asked about tokens that no setting tells of.
+        """
+        return Tokens(self.tokens or f"admin:{token_file(self.data)}", lookup=lookup)

@@ -4,53 +4,54 @@ import hashlib
 import hmac
 import os
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from ganforge.errors import BadInput, NotAllowed, NotAuthenticated
+from ganforge.wire.tokens import Role
 
 COOKIE = "ganforge_token"
+TRUST_SECONDS = 1.0
+"""How long a token goes on to be taken that was revoked on another server."""
+REMEMBERED = 10_000
 
 
-class Role(StrEnum):
-    """What a token may do: each role also may what its ``reach`` lists."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the role that the token has, and whose it is."""
 
-    READ = "read"
-    SUBMIT = "submit"
-    LEARNER = "learner"
-    ADMIN = "admin"
-
-    @property
-    def reach(self) -> frozenset["Role"]:
-        """The roles whose calls this role may make."""
-        return _REACH[self]
+    role: Role
+    principal: str
 
 
-_REACH = {
-    Role.READ: frozenset({Role.READ}),
-    Role.SUBMIT: frozenset({Role.READ, Role.SUBMIT}),
-    Role.LEARNER: frozenset({Role.READ, Role.LEARNER}),
-    Role.ADMIN: frozenset(Role),
-}
+Lookup = Callable[[str], Caller | None]
+"""Finds out, wherever tokens are kept, whose a token is; None when nobody knows it."""
 
 
 class Tokens:
     """The tokens a service knows, kept as SHA-256 digests only.
 
-    Tokens are random and long, so a plain digest is enough: there is nothing to guess.
+    Tokens are random and long, so a plain digest is enough: there is nothing to guess. Those of
+    the settings are asked first; all of one role share a principal, named like the role, so that
+    one may be replaced by another.
 
     Args:
         text: ``role:token`` pairs, comma-separated, as in ``GANFORGE_TOKENS``.
+        lookup: asked about all others; what it says is trusted for ``TRUST_SECONDS``.
     """
 
-    def __init__(self, text: str) -> None:
-        self._roles: dict[bytes, Role] = {}
+    def __init__(self, text: str, *, lookup: Lookup | None = None) -> None:
+        self._lookup = lookup
+        self._known: dict[bytes, Caller] = {}
+        self._told: dict[bytes, tuple[Caller | None, float]] = {}
         for pair in filter(None, (part.strip() for part in text.split(","))):
             role, _, token = pair.partition(":")
             if role not in set(Role) or len(token) < 16:
@@ -58,28 +59,57 @@ class Tokens:
                     "GANFORGE_TOKENS takes role:token pairs with a role of "
                     f"{', '.join(Role)} and a token of 16 characters or more"
                 )
-            self._roles[_digest(token)] = Role(role)
+            self._known[digest_of(token)] = Caller(Role(role), role)
 
-    def role_of(self, token: str) -> Role:
-        """Tell the role of ``token``.
+    def caller(self, token: str) -> Caller:
+        """Tell whose ``token`` is; may ask a database.
 
         Raises:
             NotAuthenticated: nobody knows the token.
         """
-        wanted = _digest(token)
-        for known, role in self._roles.items():
+        found = self.remembered(token)
+        if found is None:
+            found = self._lookup(token) if self._lookup else None
+            self._remember(digest_of(token), found)
+        if found is None:
+            raise NotAuthenticated(
+                "this token is not known here: check GANFORGE_TOKEN", error="invalid_token"
+            )
+        return found
+
+    def remembered(self, token: str) -> Caller | None:
+        """Tell whose ``token`` is when that is known without asking; None otherwise."""
+        wanted = digest_of(token)
+        for known, caller in self._known.items():
             if hmac.compare_digest(known, wanted):
-                return role
-        raise NotAuthenticated("this token is not known here: check GANFORGE_TOKEN")
+                return caller
+        found, until = self._told.get(wanted, (None, 0.0))
+        return found if time.monotonic() < until else None
+
+    def _remember(self, digest: bytes, caller: Caller | None) -> None:
+        if len(self._told) >= REMEMBERED:
+            self._told = {}
+        if caller is not None:
+            self._told[digest] = (caller, time.monotonic() + TRUST_SECONDS)
+
+    def forget(self) -> None:
+        """Ask anew about every token: one was revoked."""
+        self._told = {}
 
     def secret(self, purpose: str) -> bytes:
         """Derive a key that all servers with the same tokens share, and nobody else knows."""
-        known = b"".join(sorted(self._roles))
+        known = b"".join(sorted(self._known))
         return hmac.digest(known, f"ganforge {purpose}".encode(), "sha256")
 
 
-def _digest(token: str) -> bytes:
+def digest_of(token: str) -> bytes:
+    """Give what is kept of a token."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def new_token() -> str:
+    """Draw a token: 256 bits, with a prefix by which people and scanners know it."""
+    return f"gf_{secrets.token_urlsafe(32)}"
 
 
 def token_of(request: Request) -> str:
@@ -99,16 +129,23 @@ def token_of(request: Request) -> str:
 _BEARER = HTTPBearer(auto_error=False, description="GANFORGE_TOKEN, or the data folder's token")
 
 
-def require(role: Role) -> Callable[..., Awaitable[Role]]:
-    """Make a dependency that lets only callers with ``role`` through."""
+def require(role: Role) -> Callable[..., Awaitable[Caller]]:
+    """Make a dependency that lets only callers with ``role`` through, and tells who it is."""
 
     # The scheme is there for OpenAPI's readers; the token is read by ``token_of``.
-    async def check(request: Request, scheme: Annotated[object, Security(_BEARER)]) -> Role:
+    async def check(request: Request, scheme: Annotated[object, Security(_BEARER)]) -> Caller:
         tokens: Tokens = request.app.state.tokens
-        held = tokens.role_of(token_of(request))
-        if role not in held.reach:
-            raise NotAllowed(f"this needs the role {role}; the token has {held}")
-        return held
+        token = token_of(request)
+        caller = tokens.remembered(token)
+        if caller is None:
+            caller = await run_in_threadpool(tokens.caller, token)
+        if role not in caller.role.reach:
+            raise NotAllowed(
+                f"this needs the role {role}; the token has {caller.role}",
+                error="insufficient_scope",
+                scope=role,
+            )
+        return caller
 
     return check
 
@@ -129,7 +166,7 @@ def _make_token_file(path: Path) -> None:
     """Make the file whole or not at all; of two that start at once, one makes it."""
     new = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     new.touch(mode=0o600)
-    new.write_text(f"gf_{secrets.token_urlsafe(32)}\n")
+    new.write_text(f"{new_token()}\n")
     with suppress(FileExistsError):
         os.link(new, path)
     new.unlink()

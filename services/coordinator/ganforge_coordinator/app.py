@@ -6,7 +6,7 @@ from ganforge._transport import Transport
 from ganforge.repository import RepositoryClient
 from ganforge_chassis import application, migrations
 from ganforge_chassis.database import Database
-from ganforge_coordinator import dispatch
+from ganforge_coordinator import dispatch, token_book
 from ganforge_coordinator.api import (
     attempts,
     catalog,
@@ -16,6 +16,7 @@ from ganforge_coordinator.api import (
     progress,
     samples,
     session,
+    tokens,
 )
 from ganforge_coordinator.api.deps import Service
 from ganforge_coordinator.census import Census
@@ -39,7 +40,8 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     database = _open(settings)
     transport = _repository_transport(settings)
     repository = None if transport is None else RepositoryClient(transport)
-    service = Service(settings, database, repository)
+    known = settings.known_tokens(token_book.lookup(database))
+    service = Service(settings, database, known, repository)
     reaper = Reaper(database, service.signals, seconds=settings.reap_seconds)
     watch = Watch(database, service.signals)
     janitor = Janitor(database, settings.keeping, seconds=settings.retire_seconds)
@@ -65,7 +67,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
         "ganforge coordinator",
         description="Accepts learn jobs, leases them to learners, keeps every LearnProgress.",
         database=database,
-        tokens=settings.known_tokens(),
+        tokens=known,
         start=start,
         stop=stop,
         end=end,
@@ -79,7 +81,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     app.state.metrics.register(Census(database))
     app.state.metrics.register(janitor.retired)
     # Events and progress before jobs: all live below /v1/jobs/{id}.
-    for api in (events, progress, jobs, attempts, catalog, session, samples, pages):
+    for api in (events, progress, jobs, attempts, catalog, tokens, session, samples, pages):
         app.include_router(api.router)
     app.mount("/static", Assets())
     return app

@@ -101,7 +101,8 @@ class Follower:
             self._check({row.id for row in rows})
             self.is_done = all(row.state in _FINAL for row in rows)
         else:
-            moving = jobs.c.state.not_in(_FINAL) | (jobs.c.finished_ms >= self._since_ms)
+            # One that is over may still be edited.
+            moving = jobs.c.state.not_in(_FINAL) | (jobs.c.updated_ms >= self._since_ms)
             rows = connection.execute(found.where(moving)).all()
             self._meet(connection, {row.id for row in rows})
         return [News(row.id, row.last_seq) for row in rows if row.last_seq > self._seen[row.id]]

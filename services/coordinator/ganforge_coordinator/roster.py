@@ -16,10 +16,12 @@ from sqlalchemy import (
     update,
 )
 
-from ganforge.errors import Conflict, NotFound
+from ganforge.errors import Conflict, NotAllowed, NotFound
 from ganforge.wire.learning import LearnerState, Registration
+from ganforge.wire.tokens import Role
 from ganforge_chassis.clock import now_ms
-from ganforge_chassis.database import take_turns
+from ganforge_chassis.database import now, take_turns
+from ganforge_chassis.tokens import Caller
 from ganforge_coordinator import fitting, gang, ledger
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs, learners
 from ganforge_coordinator.job import Trigger
@@ -37,7 +39,9 @@ QUARANTINE_AFTER = 3
 """So many different jobs that fail in a row are the learner's fault, not the jobs'."""
 
 
-def register(connection: Connection, registration: Registration) -> str:
+def register(
+    connection: Connection, registration: Registration, *, caller: Caller | None = None
+) -> str:
     """Enter a learner and give its id.
 
     What the same learner held before it started anew is taken from it at once: it cannot be
@@ -45,6 +49,7 @@ def register(connection: Connection, registration: Registration) -> str:
 
     Raises:
         Conflict: this process is the older one: another of the same name has registered since.
+        NotAllowed: somebody else's learner has this name, and lives.
     """
     take_turns(connection, f"learner {registration.name}")
     known = (
@@ -58,6 +63,7 @@ def register(connection: Connection, registration: Registration) -> str:
         "device": registration.device,
         "labels": registration.labels,
         "version": registration.version,
+        "principal": None if caller is None else caller.principal,
         "datasets": [
             told.model_dump(mode="json")
             for told in (*registration.datasets, *registration.broken_datasets)
@@ -65,11 +71,13 @@ def register(connection: Connection, registration: Registration) -> str:
         "strategies": [info.model_dump(mode="json") for info in registration.strategies],
         "last_seen_ms": now_ms(),
     }
+    if known is not None and caller is not None:
+        _refuse_strangers(connection, known, caller)
     if known is not None and known["boot_id"] == registration.boot_id:
         connection.execute(update(learners).where(learners.c.id == known["id"]).values(values))
-        now = {**known, **values}
-        if fitting.labels_of(now) != fitting.labels_of(known):
-            fitting.hold_against_selectors(connection, now)
+        new = {**known, **values}
+        if fitting.labels_of(new) != fitting.labels_of(known):
+            fitting.hold_against_selectors(connection, new)
         return str(known["id"])
     if known is not None:
         _refuse_the_superseded(connection, registration)
@@ -84,6 +92,16 @@ def register(connection: Connection, registration: Registration) -> str:
     connection.execute(insert(learners).values(values))
     fitting.hold_against_selectors(connection, values)
     return learner_id
+
+
+def _refuse_strangers(connection: Connection, known: RowMapping, caller: Caller) -> None:
+    """Keep one principal from taking another's work by the name of its learner."""
+    is_own = known["principal"] in (None, caller.principal) or caller.role is Role.ADMIN
+    if not is_own and known["last_seen_ms"] > now(connection) - ALIVE_MS:
+        raise NotAllowed(
+            f"a learner of {known['principal']!r} has the name {known['name']!r}: "
+            "give each learner a name of its own with --name"
+        )
 
 
 def _refuse_the_superseded(connection: Connection, registration: Registration) -> None:

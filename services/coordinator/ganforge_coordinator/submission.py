@@ -5,13 +5,11 @@ import logging
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
-from ganforge import digest
 from ganforge.errors import (
     BadInput,
     GanforgeError,
-    IdempotencyKeyReused,
     NotFound,
     UnknownName,
 )
@@ -22,9 +20,8 @@ from ganforge.wire.evaluation import STRATEGY
 from ganforge.wire.jobs import Desired, JobState, LearnJob
 from ganforge.wire.strategies import BUILT_IN
 from ganforge_chassis.clock import now_ms
-from ganforge_chassis.database import take_turns
 from ganforge_coordinator import catalog, evaluation, fitting, ledger
-from ganforge_coordinator.db.models import idempotency_keys, jobs
+from ganforge_coordinator.db.models import jobs
 from ganforge_coordinator.ledger import JobRow
 
 logger = logging.getLogger(__name__)
@@ -145,32 +142,11 @@ def canonical(job: LearnJob) -> bytes:
         ) from None
 
 
-def replayed(connection: Connection, key: str | None, body: bytes) -> JobRow | None:
-    """Give the job that this Idempotency-Key made before; None when it is new.
-
-    Raises:
-        IdempotencyKeyReused: the key made a job from another body.
-    """
-    if key is None:
-        return None
-    take_turns(connection, f"idempotency key {key}")
-    kept = connection.execute(
-        select(idempotency_keys).where(idempotency_keys.c.key == key)
-    ).one_or_none()
-    if kept is None:
-        return None
-    if kept.fingerprint != digest.of_bytes(body):
-        raise IdempotencyKeyReused("this Idempotency-Key came before with another body")
-    return connection.execute(select(jobs).where(jobs.c.id == kept.job_id)).mappings().one()
-
-
 def enter(
     connection: Connection,
     job: LearnJob,
     config: dict[str, Any],
     *,
-    key: str | None,
-    body: bytes,
     lease_ms: int,
 ) -> JobRow:
     """Put a checked job into the queue; its leases will live for ``lease_ms``."""
@@ -204,8 +180,5 @@ def enter(
         "updated_ms": now_ms(),
     }
     row = connection.execute(insert(jobs).values(values).returning(*jobs.c)).mappings().one()
-    if key is not None:
-        kept = {"key": key, "fingerprint": digest.of_bytes(body), "job_id": job_id}
-        connection.execute(insert(idempotency_keys).values(created_ms=now_ms(), **kept))
     ledger.append_event(connection, row, "state", {"state": "QUEUED", "desired": "RUN"})
     return row

@@ -4,17 +4,27 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from ganforge.wire.averages import averaged
-from ganforge.wire.jobs import Attempt, Collapse, Job, JobState, WeightsLink
+from ganforge.wire.jobs import Attempt, Collapse, Job, JobState, SnapshotTold, WeightsLink
 from ganforge.wire.learning import Learner
 from ganforge_chassis.database import now
 from ganforge_coordinator import catalog, fitting, waiting
-from ganforge_coordinator.db.models import attempt_members, attempts, job_events, jobs, learners
+from ganforge_coordinator.db.models import (
+    attempt_members,
+    attempts,
+    job_events,
+    jobs,
+    learners,
+    snapshot_notes,
+)
 from ganforge_coordinator.events import COLLAPSE, instant
 from ganforge_coordinator.ledger import JobRow
 from ganforge_coordinator.roster import ALIVE_MS
+
+TRIES_TOLD = 20
+"""So many attempts a job tells of itself; all of them are in their own list."""
 
 
 def job(connection: Connection, row: JobRow, repository_url: str) -> Job:
@@ -75,6 +85,45 @@ def all_learners(connection: Connection) -> list[Learner]:
     return [_learner(row, time, busy.get(row["id"])) for row in rows]
 
 
+def learners_by_name(connection: Connection, *, after: str | None, limit: int) -> list[Learner]:
+    """Tell of the learners whose names come behind ``after``."""
+    found = sorted(all_learners(connection), key=lambda learner: learner.name)
+    return [learner for learner in found if after is None or learner.name > after][:limit]
+
+
+def attempts_at(
+    connection: Connection, job_id: str, *, before: int | None, limit: int
+) -> list[Attempt]:
+    """Tell of the attempts at a job, the newest first, from behind the epoch ``before``."""
+    few = select(attempts.c.id).where(attempts.c.job_id == job_id).limit(limit)
+    if before is not None:
+        few = few.where(attempts.c.epoch < before)
+    told = _tries(connection, few.order_by(attempts.c.epoch.desc()))
+    return [attempt for _, attempt in reversed(told)]
+
+
+def snapshots_of(
+    connection: Connection, job_id: str, *, before: list[int] | None, limit: int
+) -> list[SnapshotTold]:
+    """Tell of a job's snapshots, the newest first, from behind an epoch and iteration."""
+    epoch, iteration = snapshot_notes.c.epoch, snapshot_notes.c.iteration
+    wanted = select(snapshot_notes).where(snapshot_notes.c.job_id == job_id)
+    if before is not None:
+        wanted = wanted.where(
+            (epoch < before[0]) | ((epoch == before[0]) & (iteration < before[1]))
+        )
+    rows = connection.execute(wanted.order_by(epoch.desc(), iteration.desc()).limit(limit))
+    return [
+        SnapshotTold(
+            epoch=row["epoch"],
+            iteration=row["iteration"],
+            versions=row["versions"],
+            noted_at=instant(row["noted_ms"]),
+        )
+        for row in rows.mappings()
+    ]
+
+
 def _learner(row: RowMapping, time: int, job_id: str | None) -> Learner:
     silent_ms = max(0, time - row["last_seen_ms"])
     return Learner(
@@ -103,18 +152,27 @@ def _collapses(connection: Connection, job_ids: list[str]) -> dict[str, Collapse
 
 
 def _attempts(connection: Connection, job_ids: list[str]) -> dict[str, list[Attempt]]:
+    age = func.row_number().over(partition_by=attempts.c.job_id, order_by=attempts.c.epoch.desc())
+    ranked = select(attempts.c.id, age.label("age")).where(attempts.c.job_id.in_(job_ids))
+    newest = ranked.subquery()
+    few = select(newest.c.id).where(newest.c.age <= TRIES_TOLD)
+    found: dict[str, list[Attempt]] = {}
+    for job_id, attempt in _tries(connection, few):
+        found.setdefault(job_id, []).append(attempt)
+    return found
+
+
+def _tries(connection: Connection, chosen: Select[Any]) -> list[tuple[str, Attempt]]:
+    """Tell of the attempts of the ``chosen`` ids, each with its job's; the newest last."""
     rows = connection.execute(
         select(attempts, learners.c.name.label("learner"))
         .join(attempt_members, attempt_members.c.attempt_id == attempts.c.id)
         .join(learners, learners.c.id == attempt_members.c.learner_id)
-        .where(attempts.c.job_id.in_(job_ids))
+        .where(attempts.c.id.in_(chosen))
         .order_by(attempts.c.epoch, attempts.c.id, attempt_members.c.rank)
     ).mappings()
-    found: dict[str, list[Attempt]] = {}
-    for _, members in groupby(rows, key=lambda row: row["id"]):
-        told = list(members)
-        found.setdefault(told[0]["job_id"], []).append(_attempt(told))
-    return found
+    grouped = (list(members) for _, members in groupby(rows, key=lambda row: row["id"]))
+    return [(told[0]["job_id"], _attempt(told)) for told in grouped]
 
 
 def _attempt(members: Sequence[RowMapping]) -> Attempt:

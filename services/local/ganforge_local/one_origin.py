@@ -29,6 +29,10 @@ class OneOrigin:
         self._repository = repository
         self._openapi: dict[str, Any] | None = None
 
+    def share_tokens(self) -> None:
+        """Let the repository know every token that the coordinator knows."""
+        self._repository.state.tokens = self._coordinator.state.tokens
+
     def stop(self) -> None:
         """Let open streams and long polls of both end; may be called more than once."""
         self._coordinator.state.stop()

@@ -77,7 +77,10 @@ def _both(url: str, token: str, data: Path) -> OneOrigin:
     )
     if coordinator.database == repository.database:
         raise ServerFailed("coordinator and repository need a database each")
-    return OneOrigin(
+    both = OneOrigin(
         create_coordinator(coordinator),
         create_repository(repository.model_copy(update={"tokens": tokens})),
     )
+    # In one process there is no need to ask over HTTP whose a token is.
+    both.share_tokens()
+    return both

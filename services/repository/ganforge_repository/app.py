@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from ganforge_chassis import application, migrations
 from ganforge_chassis.database import Database
-from ganforge_repository import networks
+from ganforge_repository import introspection, networks
 from ganforge_repository.api import blobs, snapshots, tags, versions
 from ganforge_repository.api import networks as networks_api
 from ganforge_repository.blob_store import DatabaseStore
@@ -25,11 +25,14 @@ def create_app(settings: RepositorySettings) -> FastAPI:
     store = DatabaseStore(database)
     if ruins := store.sweep():
         logger.info("uploads that broke off were swept away", extra={"count": ruins})
+    url = settings.coordinator_url
+    coordinator = None if url is None else introspection.transport(url)
     app = application.create(
         "ganforge repository",
         description="Networks, tags, immutable versions of weights, and snapshots of jobs.",
         database=database,
-        tokens=settings.known_tokens(),
+        tokens=settings.known_tokens(introspection.lookup(coordinator) if coordinator else None),
+        end=coordinator.close if coordinator else lambda: None,
         checks={"schema": lambda: migrations.complaint(database, settings.package)},
     )
     app.state.store = store

@@ -21,3 +21,8 @@ class RepositorySettings(ServiceSettings):
     max_blob_bytes: int = Field(
         2 * 1024**3, ge=1024, description="the largest file the repository takes"
     )
+    coordinator_url: str | None = Field(
+        None,
+        description="where the repository asks whose a token is that no setting tells of; when "
+        "not given, it knows those of the settings alone",
+    )

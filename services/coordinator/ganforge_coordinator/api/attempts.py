@@ -23,14 +23,17 @@ from ganforge.wire.learning import (
 )
 from ganforge.wire.quality import QualityNote
 from ganforge_chassis.api_route import api_router
+from ganforge_chassis.paging import PagesOf1000, link_next
 from ganforge_coordinator import catalog, dispatch, progress, quality, roster, signals, views
 from ganforge_coordinator.api.claim_poll import ClaimPoll
 from ganforge_coordinator.api.deps import (
     ADMIN,
-    LEARNER,
+    OWN_ATTEMPT,
+    OWN_LEARNER,
     READER,
     RECHECK_SECONDS,
     AttemptId,
+    LearnerCaller,
     Parts,
     WaitSeconds,
 )
@@ -39,18 +42,26 @@ router = api_router("learners", prefix="/v1")
 
 
 @router.get("/learners", operation_id="listLearners", dependencies=[READER])
-def list_learners(parts: Parts) -> list[Learner]:
-    """List the learners, what they work on and what they can do."""
+def list_learners(
+    parts: Parts, pages: PagesOf1000, request: Request, response: Response
+) -> list[Learner]:
+    """List the learners by name, what they work on and what they can do.
+
+    Where there are more than fit, the header Link names the next page (RFC 8288).
+    """
     with parts.database.read() as connection:
-        return views.all_learners(connection)
+        found = views.learners_by_name(connection, after=pages.after(), limit=pages.limit)
+    shown, token = pages.cut(found, lambda learner: learner.name)
+    link_next(request, response, token)
+    return list(shown)
 
 
-@router.post("/learners", status_code=201, operation_id="registerLearner", dependencies=[LEARNER])
-def register(registration: Registration, parts: Parts) -> Registered:
+@router.post("/learners", status_code=201, operation_id="registerLearner")
+def register(registration: Registration, parts: Parts, caller: LearnerCaller) -> Registered:
     """Register a learner; what it held before it started anew is taken from it at once."""
     catalog.check_schemas(registration.strategies)
     with parts.database.write() as connection:
-        learner_id = roster.register(connection, registration)
+        learner_id = roster.register(connection, registration, caller=caller)
     parts.signals.notify(signals.QUEUE)
     return Registered(
         id=learner_id,
@@ -91,7 +102,7 @@ def _steer(parts: Parts, learner_id: str, state: LearnerState) -> Learner:
 @router.post(
     "/learners/{learner_id}/claim",
     operation_id="claimJob",
-    dependencies=[LEARNER],
+    dependencies=[OWN_LEARNER],
     response_model=Assignment,
     responses={204: {"description": "There is nothing to do"}},
 )
@@ -120,7 +131,9 @@ async def claim(
     return assignment
 
 
-@router.post("/attempts/{attempt_id}/heartbeat", operation_id="heartbeat", dependencies=[LEARNER])
+@router.post(
+    "/attempts/{attempt_id}/heartbeat", operation_id="heartbeat", dependencies=[OWN_ATTEMPT]
+)
 async def heartbeat(
     attempt_id: AttemptId, beat: Heartbeat, parts: Parts, wait_seconds: WaitSeconds
 ) -> HeartbeatReply:
@@ -153,7 +166,9 @@ def _standing(parts: Parts, attempt_id: str, rank: int) -> HeartbeatReply:
         return dispatch.standing(connection, attempt_id, rank)
 
 
-@router.post("/attempts/{attempt_id}/progress", operation_id="pushProgress", dependencies=[LEARNER])
+@router.post(
+    "/attempts/{attempt_id}/progress", operation_id="pushProgress", dependencies=[OWN_ATTEMPT]
+)
 def push_progress(attempt_id: AttemptId, push: ProgressPush, parts: Parts) -> ProgressReply:
     """Keep points of progress, once and in order; sending them again changes nothing."""
     # A snapshot is noted durably after the progress up to it: that is as far as a job goes back.
@@ -167,7 +182,7 @@ def push_progress(attempt_id: AttemptId, push: ProgressPush, parts: Parts) -> Pr
     "/attempts/{attempt_id}/snapshots",
     status_code=204,
     operation_id="noteSnapshot",
-    dependencies=[LEARNER],
+    dependencies=[OWN_ATTEMPT],
 )
 def note_snapshot(attempt_id: AttemptId, note: SnapshotNote, parts: Parts) -> None:
     """Note that a snapshot was committed at the repository; saying it again changes nothing."""
@@ -180,7 +195,7 @@ def note_snapshot(attempt_id: AttemptId, note: SnapshotNote, parts: Parts) -> No
     "/attempts/{attempt_id}/collapses",
     status_code=204,
     operation_id="noteCollapse",
-    dependencies=[LEARNER],
+    dependencies=[OWN_ATTEMPT],
 )
 def note_collapse(attempt_id: AttemptId, note: CollapseNote, parts: Parts) -> None:
     """Note that the generator has collapsed; saying it again changes nothing."""
@@ -193,7 +208,7 @@ def note_collapse(attempt_id: AttemptId, note: CollapseNote, parts: Parts) -> No
     "/attempts/{attempt_id}/quality",
     status_code=204,
     operation_id="noteQuality",
-    dependencies=[LEARNER],
+    dependencies=[OWN_ATTEMPT],
 )
 def note_quality(attempt_id: AttemptId, note: QualityNote, parts: Parts) -> None:
     """Note that a version was evaluated; saying it again changes nothing."""
@@ -206,7 +221,7 @@ def note_quality(attempt_id: AttemptId, note: QualityNote, parts: Parts) -> None
     "/attempts/{attempt_id}/complete",
     status_code=204,
     operation_id="completeAttempt",
-    dependencies=[LEARNER],
+    dependencies=[OWN_ATTEMPT],
 )
 def complete(attempt_id: AttemptId, completion: Completion, parts: Parts) -> None:
     """End the attempt; saying it again in the same words changes nothing."""

@@ -1,14 +1,19 @@
 """What the endpoints share: the service's parts, roles, waiting."""
 
+import re
 import threading
 from typing import Annotated
 
-from fastapi import Depends, Header, Path, Request
+from fastapi import Depends, Header, HTTPException, Path, Request
+from starlette.concurrency import run_in_threadpool
 
-from ganforge.errors import BadInput
+from ganforge.errors import NotAllowed
 from ganforge.repository import RepositoryClient
+from ganforge.wire.tokens import Role
 from ganforge_chassis.database import Database
-from ganforge_chassis.tokens import Role, require
+from ganforge_chassis.tokens import Caller, Tokens, require
+from ganforge_coordinator.idempotency import InHand
+from ganforge_coordinator.owners import Owners
 from ganforge_coordinator.settings import CoordinatorSettings
 from ganforge_coordinator.signals import Signals
 
@@ -19,20 +24,30 @@ RECHECK_SECONDS = 2.0
 
 CHARTS_AT_ONCE = 2
 
+_WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?(\d{1,9}(?:\.\d+)?)\"?\s*(?:[;,]|$)", re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\["\\])*"')
+
 
 class Service:
     """The parts of a running coordinator."""
 
     def __init__(
-        self, settings: CoordinatorSettings, database: Database, repository: RepositoryClient | None
+        self,
+        settings: CoordinatorSettings,
+        database: Database,
+        tokens: Tokens,
+        repository: RepositoryClient | None,
     ) -> None:
         self.settings = settings
+        self.tokens = tokens
         self.database = database
         self.signals = Signals()
         self.repository = repository
         self.stopping = threading.Event()
         # A chart of a million points takes some 50 MB while it is thinned out.
         self.charts = threading.Semaphore(CHARTS_AT_ONCE)
+        self.in_hand = InHand()
+        self.owners = Owners(database)
 
 
 # Not ``def``: FastAPI would send each of these to a thread and wait for it, on every request.
@@ -43,14 +58,34 @@ async def _service(request: Request) -> Service:
 
 async def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float:
     """Read ``Prefer: wait=N`` (RFC 7240, section 4.3), in seconds; 0 when it is not there."""
-    for preference in (prefer or "").split(","):
-        name, _, value = preference.partition("=")
-        if name.strip().lower() == "wait":
-            try:
-                return max(0.0, min(float(value), MAX_WAIT_SECONDS))
-            except ValueError:
-                raise BadInput("Prefer: wait takes seconds, as in wait=25") from None
-    return 0.0
+    # What is not understood is passed over, as section 2 wants it.
+    wish = _WAIT.search(prefer or "")
+    return min(float(wish.group(1)), MAX_WAIT_SECONDS) if wish else 0.0
+
+
+async def _idempotency_key(
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="a name of your choice for this request: sent again under it within a "
+            "day, the request is answered as before and nothing is done twice",
+            examples=["0f9c2f5e-0d5b-4c36-8f0e-5f6b4a3a6f0e"],
+        ),
+    ] = None,
+) -> str | None:
+    """Read an Idempotency-Key: a string of RFC 8941, section 3.3.3, or the same without quotes.
+
+    Raises:
+        HTTPException: it is neither, or has no or more than 255 characters: 400.
+    """
+    if idempotency_key is None:
+        return None
+    key = idempotency_key.strip()
+    if _QUOTED.fullmatch(key):
+        key = re.sub(r"\\(.)", r"\1", key[1:-1])
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise HTTPException(400, "Idempotency-Key: 1 to 255 characters of ASCII, no control ones")
+    return key
 
 
 Parts = Annotated[Service, Depends(_service)]
@@ -58,7 +93,48 @@ WaitSeconds = Annotated[float, Depends(_wait_seconds)]
 JobId = Annotated[str, Path(max_length=64, description="the job's id")]
 AttemptId = Annotated[str, Path(max_length=36, description="the attempt's id, from the claim")]
 
+IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+IfMatch = Annotated[
+    str | None,
+    Header(description="the ETag it must have now; `*` is any", examples=["*"]),
+]
+
 READER = Depends(require(Role.READ))
 SUBMITTER = Depends(require(Role.SUBMIT))
 LEARNER = Depends(require(Role.LEARNER))
 ADMIN = Depends(require(Role.ADMIN))
+Submitter = Annotated[Caller, SUBMITTER]
+LearnerCaller = Annotated[Caller, LEARNER]
+
+
+async def _own_learner(learner_id: str, caller: LearnerCaller, parts: Parts) -> None:
+    """Let nobody act for another's learner.
+
+    Raises:
+        NotAllowed: it registered with a token of somebody else.
+    """
+    if caller.role is not Role.ADMIN:
+        _require_own(await run_in_threadpool(parts.owners.of_learner, learner_id), caller)
+
+
+async def _own_attempt(attempt_id: AttemptId, caller: LearnerCaller, parts: Parts) -> None:
+    """Let nobody write for another's attempt; of one that is unknown the use-case tells.
+
+    Raises:
+        NotAllowed: none of its learners registered with a token of the caller's.
+    """
+    if caller.role is Role.ADMIN:
+        return
+    known = parts.owners.remembered(attempt_id)
+    if known is None:
+        known = await run_in_threadpool(parts.owners.of_attempt, attempt_id)
+    _require_own(known, caller)
+
+
+def _require_own(owners: frozenset[str | None], caller: Caller) -> None:
+    if owners and not owners & {caller.principal, None}:
+        raise NotAllowed(f"this belongs to another learner than {caller.principal!r}'s")
+
+
+OWN_LEARNER = Depends(_own_learner)
+OWN_ATTEMPT = Depends(_own_attempt)

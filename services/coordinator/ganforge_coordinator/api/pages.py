@@ -10,9 +10,10 @@ from fastapi.responses import RedirectResponse
 
 from ganforge.errors import NotAllowed
 from ganforge.wire.jobs import Job, JobAction, JobState
+from ganforge.wire.tokens import Role
 from ganforge_chassis.paging import PagesOf50, url_of_next
-from ganforge_chassis.tokens import Role, require
-from ganforge_coordinator import columns, gallery, history, ledger, quality, views
+from ganforge_chassis.tokens import Caller, require
+from ganforge_coordinator import columns, gallery, history, ledger, quality, signals, views
 from ganforge_coordinator.api import jobs as jobs_api
 from ganforge_coordinator.api.deps import SUBMITTER, Parts, Service
 from ganforge_coordinator.web import quality_chart
@@ -34,7 +35,7 @@ FIRST_COMMANDS = {
 }
 """What to type into a terminal when there are no jobs yet."""
 
-Reader = Annotated[Role, Depends(require(Role.READ))]
+Reader = Annotated[Caller, Depends(require(Role.READ))]
 
 
 class Show(StrEnum):
@@ -69,7 +70,7 @@ OURS = Depends(from_our_page)
 def jobs(
     request: Request,
     parts: Parts,
-    role: Reader,
+    caller: Reader,
     pages: PagesOf50,
     show: Show = Show.ALL,
 ) -> Response:
@@ -80,7 +81,7 @@ def jobs(
     return render(
         request,
         "jobs.html",
-        role=role,
+        role=caller.role,
         jobs=page.items,
         pictures={job.id: _newest_picture(job) for job in page.items},
         show=show,
@@ -99,7 +100,7 @@ def job(
     job_id: str,
     request: Request,
     parts: Parts,
-    role: Reader,
+    caller: Reader,
     version: int | None = None,
     live: bool = False,
 ) -> Response:
@@ -115,7 +116,7 @@ def job(
     return render(
         request,
         "job.html",
-        role=role,
+        role=caller.role,
         job=told,
         last_seq=row["last_seq"],
         drawing=gallery.drawing_network(told.networks, told.config, told.weights),
@@ -135,7 +136,9 @@ def job(
 @router.post("/jobs/{job_id}/{action}", dependencies=[OURS, SUBMITTER])
 def steer(job_id: str, action: JobAction, parts: Parts) -> Response:
     """Stop, pause, resume, cancel or retry a job, then show it."""
-    jobs_api.steer(job_id, action, Response(), parts)
+    with parts.database.write() as connection:
+        jobs_api.steer(connection, job_id, action)
+    parts.signals.notify(signals.QUEUE, signals.of_job(job_id))
     return RedirectResponse(f"/jobs/{job_id}", status_code=303)
 
 

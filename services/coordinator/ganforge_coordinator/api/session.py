@@ -25,7 +25,7 @@ def start(
     """Check the token, keep it in the cookie, go on to the page that was wanted."""
     tokens: Tokens = request.app.state.tokens
     try:
-        tokens.role_of(token.strip())
+        tokens.caller(token.strip())
     except NotAuthenticated:
         return sign_in(request, wanted=path_of(wanted), wrong=True)
     response = RedirectResponse(path_of(wanted), status_code=303)

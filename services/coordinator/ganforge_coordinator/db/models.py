@@ -127,6 +127,7 @@ learners = Table(
     Column("device", String(200), nullable=False),
     Column("labels", JSON, nullable=False),
     Column("version", String(50), nullable=False),
+    Column("principal", String(100)),  # whose token it registered with; none: not known
     Column(
         "slots", Integer, nullable=False, server_default="1"
     ),  # how many leases it may hold at once
@@ -260,9 +261,12 @@ job_events = Table(
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
+    Column("principal", String(100), primary_key=True),
     Column("key", String(255), primary_key=True),
     Column("fingerprint", String(71), nullable=False),
-    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("body", LargeBinary, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
 )
 
@@ -273,6 +277,7 @@ api_tokens = Table(
     Column("sha256", String(64), nullable=False, unique=True),
     Column("role", String(7), nullable=False),
     Column("principal", String(100), nullable=False),
+    Column("created_ms", BigInteger, nullable=False, server_default="0"),
     Column("expires_ms", BigInteger),
     Column("last_used_ms", BigInteger),
     CheckConstraint("role IN ('read','submit','learner','admin')", name="role"),

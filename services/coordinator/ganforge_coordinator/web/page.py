@@ -13,9 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import ganforge
 from ganforge.errors import GanforgeError, NotAuthenticated
+from ganforge.wire.tokens import Role
 from ganforge_chassis.api_route import ApiRoute
 from ganforge_chassis.problems import from_validation
-from ganforge_chassis.tokens import COOKIE, Role, Tokens, token_of
+from ganforge_chassis.tokens import COOKIE, Tokens, token_of
 from ganforge_coordinator.web import words
 
 POLICY = "; ".join(
@@ -129,6 +130,6 @@ def _failed(request: Request, error: GanforgeError) -> Response:
 def _role_if_any(request: Request) -> Role | None:
     tokens: Tokens = request.app.state.tokens
     try:
-        return tokens.role_of(token_of(request))
+        return tokens.caller(token_of(request)).role
     except NotAuthenticated:
         return None

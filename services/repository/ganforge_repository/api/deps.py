@@ -7,8 +7,9 @@ from fastapi import Depends, Path, Request
 from ganforge.digest import PATTERN
 from ganforge.errors import NotAllowed
 from ganforge.wire.quality import JUDGE
+from ganforge.wire.tokens import Role
 from ganforge_chassis.database import Database
-from ganforge_chassis.tokens import Role, require
+from ganforge_chassis.tokens import Caller, require
 from ganforge_repository.blob_store import BlobStore
 
 reads = Depends(require(Role.READ))
@@ -16,12 +17,14 @@ submits = Depends(require(Role.SUBMIT))
 learns = Depends(require(Role.LEARNER))
 
 
-async def _may_define(request: Request, role: Annotated[Role, Depends(require(Role.READ))]) -> None:
+async def _may_define(
+    request: Request, caller: Annotated[Caller, Depends(require(Role.READ))]
+) -> None:
     """Let people define networks and bring weights, and learners those of judges alone."""
     is_judge = str(request.path_params["network"]).startswith(JUDGE)
     wanted = {Role.SUBMIT, Role.LEARNER} if is_judge else {Role.SUBMIT}
-    if not wanted & role.reach:
-        raise NotAllowed(f"this needs the role {Role.SUBMIT}; the token has {role}")
+    if not wanted & caller.role.reach:
+        raise NotAllowed(f"this needs the role {Role.SUBMIT}; the token has {caller.role}")
 
 
 defines = Depends(_may_define)

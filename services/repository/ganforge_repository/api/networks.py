@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import Header, HTTPException, Request, Response
+from fastapi import Header, Request, Response
 from fastapi.responses import JSONResponse
 
+from ganforge.errors import PreconditionFailed
 from ganforge.networks import NetworkDefinition
 from ganforge.wire.jobs import Name
 from ganforge.wire.weights import NetworkPage, NetworkSummary
@@ -70,9 +71,9 @@ def _require_precondition(
 ) -> None:
     """Hold a change back where the network is not what the caller believes (RFC 9110, 13.1)."""
     if if_match is not None and (etag is None or not is_strongly_named(etag, if_match)):
-        raise HTTPException(412, "the network is not the one that If-Match names: look again")
+        raise PreconditionFailed("the network is not the one that If-Match names: look again")
     if etag is not None and is_named(etag, if_none_match):
-        raise HTTPException(412, "the network is there already, which If-None-Match excludes")
+        raise PreconditionFailed("the network is there already, which If-None-Match excludes")
 
 
 def _answer(shown: NetworkSummary, status: int = 200) -> Response:
