@@ -1,5 +1,6 @@
 """Two coordinators on one PostgreSQL: what is said to one is known to the other."""
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 
 from ganforge.wire.jobs import JobAction, JobState
 from ganforge.wire.learning import Command, Outcome
+from ganforge_coordinator.signals import QUEUE, Signals
+from ganforge_coordinator.watch import Watch
 from tests.coordinator.conftest import Start
 from tests.coordinator.running import Coordinator, Work
 
@@ -54,3 +57,25 @@ def test_a_job_given_back_at_one_is_claimed_at_the_other(start: Start, in_thread
         taken = in_thread(lambda: take(other))
         work.complete(Outcome.RELEASED)
         assert taken.result(60).epoch > work.epoch
+
+
+def test_who_waits_for_a_job_at_one_is_woken_by_a_submit_at_the_other(start: Start) -> None:
+    with start() as one, start() as other:
+        signals = Signals()
+        watch = Watch(one.database, signals)
+
+        async def wait() -> None:
+            with signals.waiting(QUEUE) as waiter:
+                watch.look()  # there is nothing to claim
+                await asyncio.sleep(0)
+                assert not waiter.is_woken
+                other.submit()
+                watch.look()
+                await asyncio.sleep(0)
+                assert waiter.is_woken
+                await waiter.wait(60)
+                watch.look()  # nor anything new
+                await asyncio.sleep(0)
+                assert not waiter.is_woken
+
+        asyncio.run(wait())

@@ -39,6 +39,11 @@ class Waiter:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._changed.set)
 
+    @property
+    def is_woken(self) -> bool:
+        """Whether the topic changed since the last wait; to be asked on the waiter's loop."""
+        return self._changed.is_set()
+
     async def wait(self, seconds: float) -> None:
         """Return when the topic changed since the last call, or after ``seconds``."""
         try:
@@ -84,6 +89,11 @@ class Signals:
             waiters = [waiter for topic in told for waiter in self._waiters.get(topic, ())]
         for waiter in waiters:
             waiter.wake()
+
+    def is_awaited(self, topic: str) -> bool:
+        """Tell whether somebody waits for ``topic``."""
+        with self._lock:
+            return topic in self._waiters
 
     def awaited_jobs(self) -> set[str]:
         """Give the ids of the jobs that somebody waits for."""

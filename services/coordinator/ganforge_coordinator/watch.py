@@ -3,9 +3,10 @@
 import logging
 import threading
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
+from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
 from ganforge_coordinator import signals
 from ganforge_coordinator.db.models import jobs
@@ -34,6 +35,7 @@ class Watch:
         self._database = database
         self._signals = signals
         self._seen: dict[str, Seen] = {}
+        self._ready: tuple[int, int | None] | None = None  # jobs to claim: count, newest change
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -62,7 +64,11 @@ class Watch:
                 logger.exception("a bug in the watch: please report it")
 
     def look(self) -> None:
-        """Look once, and wake those whose job has changed or was not looked at before."""
+        """Look once, and wake those whose job has changed or was not looked at before.
+
+        And those who wait for a job to claim, when others are ready to be claimed than before.
+        """
+        self._look_at_the_queue()
         awaited = self._signals.awaited_jobs()
         seen = self._read(awaited) if awaited else {}
         for job_id, (state, number) in seen.items():
@@ -72,6 +78,19 @@ class Watch:
             elif number != number_before:
                 self._signals.notify(signals.points_of(job_id))
         self._seen = seen
+
+    def _look_at_the_queue(self) -> None:
+        if not self._signals.is_awaited(signals.QUEUE):
+            self._ready = None
+            return
+        ready = select(func.count(), func.max(jobs.c.updated_ms)).where(
+            jobs.c.state == "QUEUED", jobs.c.run_after_ms <= now_ms()
+        )
+        with self._database.read() as connection:
+            count, newest = connection.execute(ready).one()
+        if count and (count, newest) != self._ready:
+            self._signals.notify(signals.QUEUE)
+        self._ready = (count, newest)
 
     def _read(self, job_ids: set[str]) -> dict[str, Seen]:
         columns = (jobs.c.id, jobs.c.state, jobs.c.desired, jobs.c.attempt_id, jobs.c.last_seq)
