@@ -15,7 +15,7 @@ from ganforge.wire.jobs import JobAction, JobEvent, JobState
 from ganforge.wire.learning import Claim
 from ganforge.wire.quality import QualityNote
 from ganforge_chassis.clock import now_ms
-from ganforge_coordinator import retention, thinning
+from ganforge_coordinator import gang, retention, roster, thinning
 from ganforge_coordinator.db.models import (
     idempotency_keys,
     job_events,
@@ -27,7 +27,7 @@ from ganforge_coordinator.janitor import Janitor
 from ganforge_coordinator.keeping import DAY_MS, HOUR_MS, Keeping
 from tests.coordinator.conftest import Start
 from tests.coordinator.running import Coordinator, Work, a_job, claim_key
-from tests.support.learners import registration
+from tests.support.learners import TOGETHER, registration
 from tests.support.qualities import quality
 
 KEEPING = Keeping(
@@ -284,6 +284,18 @@ def test_of_a_learner_long_gone_only_the_name_is_kept_where_attempts_name_it(
     back = coordinator.learner("worker")
     coordinator.submit()
     assert back.take().job_id != job.id
+
+
+def test_a_learner_whose_coordinator_died_while_it_waited_goes_like_any_other(
+    coordinator: Coordinator, a_year: Callable[[], None]
+) -> None:
+    learner = coordinator.learner(strategies=[TOGETHER])
+    with coordinator.database.write() as connection:
+        row = roster.find(connection, learner.id)
+        gang.park(connection, row, claim_key(), wait_ms=1, address=None)
+    a_year()
+    assert tidy_up(coordinator)["learners"] == 1
+    assert count(coordinator, learners) == 0
 
 
 def test_a_learner_that_holds_a_job_is_kept_however_silent(

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
-from ganforge_coordinator import fitting, quality, thinning
+from ganforge_coordinator import fitting, gang, quality, thinning
 from ganforge_coordinator.db.models import attempt_members, idempotency_keys, job_events, learners
 from ganforge_coordinator.events import COLLAPSE
 from ganforge_coordinator.keeping import Keeping
@@ -138,6 +138,7 @@ def _retire_learners(connection: Connection, which: ColumnElement[bool]) -> int:
     ids = connection.execute(select(learners.c.id).where(which)).scalars().all()
     for learner_id in ids:
         fitting.forget(connection, learner_id)
+        gang.unpark(connection, learner_id)
     of_these = learners.c.id.in_(ids)
     is_named = exists().where(attempt_members.c.learner_id == learners.c.id)
     connection.execute(delete(learners).where(of_these, ~is_named))
