@@ -1,12 +1,14 @@
 """What a job may name: the strategies and datasets that learners have, and the built-in ones."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, Connection, Text, cast, func, select
 
 from ganforge.errors import BadInput, UnknownName
 from ganforge.wire.datasets import DatasetInfo
@@ -29,16 +31,22 @@ BUILT_IN = (
 def strategies(connection: Connection) -> dict[str, StrategyInfo]:
     """Give every known strategy by name."""
     found = {info.name: info for info in BUILT_IN}
-    for told in connection.execute(_current(learners.c.strategies)).scalars():
+    for told in _told(connection, learners.c.strategies):
         for item in told:
             info = StrategyInfo.model_validate(item)
             found.setdefault(info.name, info)
     return found
 
 
+def strategy(connection: Connection, name: str) -> StrategyInfo | None:
+    """Find one strategy; a built-in one without asking what a thousand learners told."""
+    built_in = next((info for info in BUILT_IN if info.name == name), None)
+    return built_in or strategies(connection).get(name)
+
+
 def most_learners(connection: Connection, strategy: str) -> int:
     """Tell how many learners can follow a strategy together, by what they say of themselves."""
-    told = connection.execute(_current(learners.c.strategies)).scalars()
+    told = _told(connection, learners.c.strategies)
     infos = (StrategyInfo.model_validate(item) for items in told for item in items)
     return max((info.max_learners for info in infos if info.name == strategy), default=1)
 
@@ -46,7 +54,7 @@ def most_learners(connection: Connection, strategy: str) -> int:
 def datasets(connection: Connection) -> dict[str, DatasetInfo]:
     """Give every dataset that a learner can read, by name."""
     found: dict[str, DatasetInfo] = {}
-    for told in connection.execute(_current(learners.c.datasets)).scalars():
+    for told in _told(connection, learners.c.datasets):
         for item in readable(told):
             info = DatasetInfo.model_validate(item)
             found.setdefault(info.name, info)
@@ -60,7 +68,7 @@ def readable(told: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def unknown_dataset(connection: Connection, name: str, known: Iterable[str]) -> BadInput:
     """Say why no learner reads ``name``: it is broken, or nobody knows it."""
-    for told in connection.execute(_current(learners.c.datasets)).scalars():
+    for told in _told(connection, learners.c.datasets):
         for item in told:
             if item["name"] == name and "problem" in item:
                 detail = f"dataset {name!r} cannot be read: {item['problem']}"
@@ -68,8 +76,13 @@ def unknown_dataset(connection: Connection, name: str, known: Iterable[str]) -> 
     return unknown("dataset", name, known, "/dataset")
 
 
-def _current(column: Any) -> Any:
-    return select(column).where(learners.c.is_current).order_by(learners.c.last_seen_ms.desc())
+def _told(connection: Connection, column: Column[Any]) -> Iterator[list[dict[str, Any]]]:
+    """Give what the learners told, what was told last first; what many told alike comes once."""
+    text = cast(column, Text)
+    query = select(text).where(learners.c.is_current).group_by(text)
+    latest = query.order_by(func.max(learners.c.last_seen_ms).desc())
+    for told in connection.execute(latest).scalars():
+        yield json.loads(told)
 
 
 def check_schemas(announced: Iterable[StrategyInfo]) -> None:
@@ -79,13 +92,22 @@ def check_schemas(announced: Iterable[StrategyInfo]) -> None:
         BadInput: a strategy's schema is no JSON Schema.
     """
     for info in announced:
-        try:
-            Draft202012Validator.check_schema(info.config_schema)
-        except SchemaError as error:
+        if (wrong := _complaint(json.dumps(info.config_schema, sort_keys=True))) is not None:
             raise BadInput(
                 f"strategy {info.name!r}: its config is described by no JSON Schema "
-                f"({error.message}): mend or remove the plug-in"
-            ) from error
+                f"({wrong}): mend or remove the plug-in"
+            )
+
+
+# An idle learner presents itself twice a minute, and most have the same strategies.
+@lru_cache(maxsize=256)
+def _complaint(schema: str) -> str | None:
+    """Say why some JSON is no JSON Schema; None when it is one."""
+    try:
+        Draft202012Validator.check_schema(json.loads(schema))
+    except SchemaError as error:
+        return error.message
+    return None
 
 
 def unknown(kind: str, name: str, known: Iterable[str], pointer: str) -> UnknownName:

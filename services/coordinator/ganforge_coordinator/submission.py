@@ -78,12 +78,13 @@ def _check_count(connection: Connection, count: int, strategy: str) -> None:
 
 
 def _check_config(connection: Connection, job: LearnJob) -> dict[str, Any]:
-    strategies = catalog.strategies(connection)
     strategy = job.config.get("strategy", DEFAULT_STRATEGY)
-    if not isinstance(strategy, str) or strategy not in strategies:
-        raise catalog.unknown("strategy", str(strategy), strategies, "/config/strategy")
+    known = catalog.strategy(connection, strategy) if isinstance(strategy, str) else None
+    if known is None:
+        names = catalog.strategies(connection)
+        raise catalog.unknown("strategy", str(strategy), names, "/config/strategy")
     given = {**job.config, "strategy": strategy}
-    config = catalog.checked_config(given, strategies[strategy].config_schema)
+    config = catalog.checked_config(given, known.config_schema)
     # Fixed now, so that another learner can go on exactly where the last one was.
     config.setdefault("seed", secrets.randbits(31))
     return config
