@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK = 65_536
+LOOK_SECONDS = 0.05
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -158,7 +159,7 @@ class Proxy:
                 self._passed += 1
                 if doubled:
                     await self._send_again(request)
-                answer = await _read_message(far)
+                answer = await _answer_unless_left(near, far)
                 if not answer or self._falls("lost_answers"):
                     return
                 await self._suffer(len(answer))
@@ -198,6 +199,19 @@ async def _read_message(reader: asyncio.StreamReader) -> bytes:
         return head
     length = int(lower[at + 15 : lower.index(b"\r\n", at)])
     return head + await reader.readexactly(length)
+
+
+async def _answer_unless_left(near: asyncio.StreamReader, far: asyncio.StreamReader) -> bytes:
+    """Read an answer; nothing when who asked has hung up, which the server is to see too."""
+    answer = asyncio.ensure_future(_read_message(far))
+    try:
+        while not answer.done():
+            if near.at_eof():
+                return b""
+            await asyncio.wait([answer], timeout=LOOK_SECONDS)
+        return answer.result()
+    finally:
+        answer.cancel()
 
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:

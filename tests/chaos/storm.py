@@ -27,6 +27,7 @@ class Storm:
         processes: how many processes of learners.
         learners: how many there are in each.
         kills: how many times a coordinator is killed, at most.
+        kill_seconds: how long it is left alone between, at least and at most.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Storm:
         processes: int = 4,
         learners: int = 4,
         kills: int = 10**6,
+        kill_seconds: tuple[float, float] = (15.0, 60.0),
     ) -> None:
         self._coordinators = coordinators
         self._dice = random.Random(seed)
         self._kills = kills
+        self._kill_seconds = kill_seconds
         self._paths = [folder / f"history-{index}.jsonl" for index in range(processes)]
         self._fleets = [
             Fleet(
@@ -67,17 +70,21 @@ class Storm:
         killers += [threading.Thread(target=self._stop_learners, args=(over,))]
         for killer in killers:
             killer.start()
-        codes = [process.wait() for process in self._processes]
-        over.set()
-        for killer in killers:
-            killer.join()
+        try:
+            codes = [process.wait() for process in self._processes]
+        finally:
+            over.set()
+            for killer in killers:
+                killer.join()
+            for process in self._processes:
+                process.kill()
         self.seconds = time.monotonic() - began
         assert not any(codes), f"processes of learners ended with {codes}"
         with self._coordinators.database() as database:
             return check(history.read(self._paths), read_ledger(database))
 
     def _kill_coordinators(self, over: threading.Event) -> None:
-        while self._kills and not over.wait(self._dice.uniform(2.0, 10.0)):
+        while self._kills and not over.wait(self._dice.uniform(*self._kill_seconds)):
             self._kills -= 1
             which = self._dice.randrange(len(self._coordinators.urls))
             self._coordinators.kill(which)

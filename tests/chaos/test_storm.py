@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.chaos import site
 from tests.chaos.storm import Storm
 
-OPERATIONS = 400
+OPERATIONS = 300
 
 
 def test_no_effect_of_a_stale_epoch_is_kept_and_no_acknowledged_one_lost(
@@ -21,6 +21,7 @@ def test_no_effect_of_a_stale_epoch_is_kept_and_no_acknowledged_one_lost(
             processes=2,
             learners=8,
             kills=1,
+            kill_seconds=(2.0, 5.0),
         ).run()
     assert found.violations == []
     assert found.operations >= OPERATIONS

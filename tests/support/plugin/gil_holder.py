@@ -8,7 +8,7 @@ from pathlib import Path
 from ganforge_learner import LearnProgress
 from ganforge_learner.strategies import GANLearningStrategy
 
-HOLD_SECONDS = 8
+HOLD_SECONDS = int(os.environ.get("GIL_HOLD_SECONDS", "8"))
 
 # Unlike CDLL, PyDLL keeps the GIL during a call: every other thread of the process stands still.
 _c = ctypes.PyDLL(None)

@@ -1,0 +1,183 @@
+"""Where faults are tried: the whole system as processes, its network and database breakable."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sqlalchemy import update
+
+from ganforge.errors import GanforgeError
+from ganforge.wire.jobs import Job, JobAction, JobState, LearnJob
+from ganforge_chassis.database import Database
+from ganforge_coordinator.db.models import metadata
+from tests.chaos.proxy import Proxy, proxied
+from tests.support import postgres
+from tests.support.postgres import PostgresServer
+from tests.support.system import System, free_port
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "tests" / "support" / "plugin"
+LEASE_SECONDS = 3.0
+SCALE = 10
+"""Leases live for 3 s instead of 30, so every wait of a fault is a tenth of what it stands for."""
+
+
+class Ground:
+    """The whole system, with a proxy before the coordinator and, for PostgreSQL, one behind it.
+
+    Args:
+        system: the processes.
+        proxy: between the agents and the coordinator.
+        database_proxy: between the coordinator and PostgreSQL.
+        database_url: the coordinator's database, without the proxy.
+        postgres_server: the server of that.
+        counts_attempts: whether an attempt that is lost for no reason is a breach; not on a
+            machine so busy that nobody may beat for 3 s.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        proxy: Proxy,
+        *,
+        database_url: str,
+        database_proxy: Proxy | None = None,
+        postgres_server: PostgresServer | None = None,
+        counts_attempts: bool = True,
+    ) -> None:
+        self.system = system
+        self.proxy = proxy
+        self.database_proxy = database_proxy
+        self.database_url = database_url
+        self.postgres_server = postgres_server
+        self.counts_attempts = counts_attempts
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the coordinator's database is SQLite."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The coordinator's database on SQLite."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    def begin(self, **config: object) -> str:
+        """Submit a job on the digits that lasts until it is stopped; wait until it has begun."""
+        job = self.system.coordinator.submit(
+            LearnJob(
+                networks=["DigitsGenerator", "DigitsDiscriminator"],
+                dataset="digits",
+                config={"batchSize": 16, "seed": 7, "storeInterval": 100, **config},
+            )
+        )
+        self.system.until_iteration(job.id, 120)
+        return job.id
+
+    def job(self, job_id: str) -> Job | None:
+        """Show a job; None while the coordinator does not answer."""
+        try:
+            return self.system.job(job_id)
+        except GanforgeError:
+            return None
+
+    def until_it_goes_on(self, job_id: str, *, attempts: int = 1) -> float:
+        """Wait until the job gets on, in its ``attempts``-th attempt or a later one.
+
+        Returns:
+            The seconds that took.
+        """
+        began = time.monotonic()
+        before: Job | None = None
+
+        def goes_on() -> bool:
+            nonlocal before
+            now = self.job(job_id)
+            if now is None or len(now.attempts) < attempts or now.state is not JobState.RUNNING:
+                return False
+            if before is None:
+                before = now
+            return now.iteration != before.iteration
+
+        self.system.until(goes_on, f"{job_id} goes on")
+        return time.monotonic() - began
+
+    def finish(self, job_id: str) -> Job:
+        """Stop the job, wait until it is over, and check that no point is missing or double."""
+        self.system.until(lambda: self._stopped(job_id), f"{job_id} is told to stop")
+        done = self.system.until_state(
+            job_id, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED
+        )
+        assert done.state is JobState.SUCCEEDED, done.error
+        points = self.system.coordinator.progress(job_id, max_points=100_000)
+        assert points.iterations == list(range(done.iteration)), "a point is missing or double"
+        epochs = [attempt.epoch for attempt in done.attempts]
+        assert epochs == sorted(set(epochs)), f"epochs do not grow: {epochs}"
+        versions = list(self.system.repository.versions("DigitsGenerator", done.tag))
+        assert versions[0].iteration == done.iteration, "the last weights are not the job's"
+        return done
+
+    def _stopped(self, job_id: str) -> bool:
+        try:
+            self.system.coordinator.steer(job_id, JobAction.STOP)
+        except GanforgeError:
+            return False
+        return True
+
+    def shift_clock(self, milliseconds: int) -> None:
+        """Let the database's clock jump: every time it has kept is now that much farther away."""
+        database = Database(self.database_url)
+        with database.write() as connection:
+            for table in metadata.sorted_tables:
+                columns = [c for c in table.c if c.name.endswith("_ms") and not _is_length(c.name)]
+                if columns:
+                    values = {column.name: column - milliseconds for column in columns}
+                    connection.execute(update(table).values(values))
+        database.close()
+
+
+def _is_length(name: str) -> bool:
+    """Tell a length of time from a moment."""
+    return name in ("lease_ttl_ms", "stall_ms")
+
+
+@contextmanager
+def ready(folder: Path, database: str, *, counts_attempts: bool = True) -> Iterator[Ground]:
+    """Run the whole system until the block ends; a learner is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        port = free_port()
+        proxy = stack.enter_context(proxied(("127.0.0.1", port)))
+        database_proxy = server = None
+        url = reached = f"sqlite:///{folder / 'coordinator.db'}"
+        if database == "postgresql":
+            server = stack.enter_context(postgres.running())
+            url = server.new_database()
+            database_proxy = stack.enter_context(proxied(server.socket, http=False))
+            reached = server.through(url, database_proxy.port)
+        path = os.pathsep.join([str(PLUGIN), os.environ.get("PYTHONPATH", "")])
+        system = System(
+            folder,
+            coordinator_database=reached,
+            coordinator_port=port,
+            environment={
+                "PYTHONPATH": path,
+                "GANFORGE_COORDINATOR_URL": proxy.url,
+                "GANFORGE_COORDINATOR_LEASE_SECONDS": str(LEASE_SECONDS),
+                "GANFORGE_COORDINATOR_ACKNOWLEDGE_SECONDS": str(LEASE_SECONDS),
+                "GIL_HOLD_SECONDS": str(120 // SCALE),
+            },
+        )
+        stack.callback(system.stop)
+        system.start("repository", "coordinator", "learner")
+        system.until_a_learner_is_there()
+        yield Ground(
+            system,
+            proxy,
+            database_url=url,
+            database_proxy=database_proxy,
+            postgres_server=server,
+            counts_attempts=counts_attempts,
+        )
