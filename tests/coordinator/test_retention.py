@@ -24,7 +24,7 @@ from ganforge_coordinator.db.models import (
     progress_chunks,
 )
 from ganforge_coordinator.janitor import Janitor
-from ganforge_coordinator.keeping import DAY_MS, HOUR_MS, Keeping
+from ganforge_coordinator.keeping import DAY_MS, Keeping
 from tests.coordinator.conftest import Start
 from tests.coordinator.running import Coordinator, Work, a_job, claim_key
 from tests.support.learners import TOGETHER, registration
@@ -33,10 +33,10 @@ from tests.support.qualities import quality
 KEEPING = Keeping(
     progress_ms=90 * DAY_MS,
     events_ms=90 * DAY_MS,
-    keys_ms=24 * HOUR_MS,
     learners_ms=90 * DAY_MS,
 )
-FOR_EVER = Keeping(progress_ms=0, events_ms=0, keys_ms=0, learners_ms=0)
+FOR_EVER = Keeping(progress_ms=0, events_ms=0, learners_ms=0)
+HOUR_MS = 3_600_000
 
 
 def tidy_up(coordinator: Coordinator, keeping: Keeping = KEEPING) -> dict[str, int]:
@@ -197,11 +197,14 @@ def test_what_is_young_or_goes_on_stays(coordinator: Coordinator) -> None:
 def test_what_is_to_be_kept_for_ever_is(
     coordinator: Coordinator, a_year: Callable[[], None]
 ) -> None:
-    finished(coordinator, [1.0] * 3_000)
+    work = finished(coordinator, [1.0] * 3_000)
     a_year()
-    assert due(coordinator, FOR_EVER) == {}
-    assert not any(tidy_up(coordinator, FOR_EVER).values())
-    assert any(due(coordinator).values())
+    before = coordinator.events(work.job_id)
+    assert due(coordinator, FOR_EVER).keys() == {"idempotencyKeys"}
+    gone = tidy_up(coordinator, FOR_EVER)
+    assert not any(count for kind, count in gone.items() if kind != "idempotencyKeys")
+    assert coordinator.events(work.job_id) == before
+    assert min(due(coordinator)[kind] for kind in ("progress", "events", "learners")) > 0
 
 
 def told_in_order(events: list[JobEvent], after: int) -> None:

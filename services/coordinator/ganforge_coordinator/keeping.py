@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
+DAY_MS = 24 * 3_600_000
 
 
 @dataclass(frozen=True)
@@ -12,5 +11,4 @@ class Keeping:
 
     progress_ms: int
     events_ms: int
-    keys_ms: int
     learners_ms: int

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
-from ganforge_coordinator import fitting, gang, quality, thinning
+from ganforge_coordinator import fitting, gang, idempotency, quality, thinning
 from ganforge_coordinator.db.models import attempt_members, idempotency_keys, job_events, learners
 from ganforge_coordinator.events import COLLAPSE
 from ganforge_coordinator.keeping import Keeping
@@ -166,7 +166,7 @@ KINDS = (
     ),
     _kind(
         "idempotencyKeys",
-        lambda keep: keep.keys_ms,
+        lambda keep: idempotency.KEPT_MS,  # what callers are promised
         idempotency_keys,
         _is_old_key,
         _delete_from(idempotency_keys),

@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from ganforge_chassis.settings import ServiceSettings
-from ganforge_coordinator.keeping import DAY_MS, HOUR_MS, Keeping
+from ganforge_coordinator.keeping import DAY_MS, Keeping
 
 
 class CoordinatorSettings(ServiceSettings):
@@ -46,9 +46,6 @@ class CoordinatorSettings(ServiceSettings):
         ge=0,
         description="how long events are kept, but for those with results; 0: for ever",
     )
-    keep_idempotency_hours: float = Field(
-        24.0, ge=0, description="how long an Idempotency-Key is remembered; 0: for ever"
-    )
     keep_learners_days: float = Field(
         90.0,
         ge=0,
@@ -67,6 +64,5 @@ class CoordinatorSettings(ServiceSettings):
         return Keeping(
             progress_ms=int(self.keep_progress_days * DAY_MS),
             events_ms=int(self.keep_events_days * DAY_MS),
-            keys_ms=int(self.keep_idempotency_hours * HOUR_MS),
             learners_ms=int(self.keep_learners_days * DAY_MS),
         )
