@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, QueuePool, insert
 
+from ganforge.errors import Conflict
 from ganforge.wire.learning import ProgressPush
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
-from ganforge_coordinator import columns, history, progress
+from ganforge_coordinator import columns, history, progress, thinning
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs
 from ganforge_coordinator.history import STREAMED_CHUNKS
+from ganforge_coordinator.thinning import CHUNKS_AT_ONCE
 from tests.coordinator.running import Coordinator, Work
 
 MANY = 2 * STREAMED_CHUNKS + 5
@@ -147,6 +149,25 @@ def test_each_question_has_an_etag_of_its_own_and_a_resume_changes_it(
     coordinator.learner("second").work(resume_iteration=2)
     tags += [coordinator.send("GET", path + query).headers["etag"] for query in asked]
     assert len(set(tags)) == 2 * len(asked)
+
+
+def test_thinning_out_changes_the_etag_and_breaks_a_stream_off_rather_than_double_points(
+    coordinator: Coordinator, work: Work
+) -> None:
+    push_many(coordinator, work, 2 * CHUNKS_AT_ONCE + 1)
+    work.complete(iteration=100_000)
+    path = f"/v1/jobs/{work.job_id}/progress"
+    tags = [coordinator.send("GET", path).headers["etag"]]
+    with coordinator.database.read() as connection:
+        stream = history.stream(coordinator.database, history.find(connection, work.job_id))
+    next(stream)
+    for _ in range(3):
+        with coordinator.database.write() as connection:
+            assert thinning.thin_some(connection, -60_000, [work.job_id])
+        tags.append(coordinator.send("GET", path).headers["etag"])
+    assert len(set(tags)) == 4
+    with pytest.raises(Conflict):
+        list(stream)
 
 
 # Attempts as they may come: each began somewhere, said so or not, and pushed as it liked.

@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, Select, func, select
 
 import ganforge
+from ganforge.errors import Conflict
 from ganforge.wire.jobs import ProgressSeries
 from ganforge_chassis.database import BINARY, Database
 from ganforge_coordinator import columns
@@ -42,27 +43,38 @@ class History:
     """And of its last chunk."""
     ends: Mapping[int, int | None]
     """For each epoch the iteration from which a later one took over."""
+    state: tuple[int, str | None]
+    """How many chunks there are, and the series of the last: thinning out changes one or other."""
 
     def etag(self, *asked: object) -> str:
         """Name what is told when this history is asked for ``asked``, without reading it.
 
-        Chunks are only ever added or dropped, never changed. The version stands for how they are
-        thinned out.
+        Chunks are only ever added, or thinned out for good. The version stands for how a chart is
+        made of them.
         """
-        parts = (ganforge.__version__, self.job_id, self.since, self.until, self.ends, asked)
+        known = self.job_id, self.since, self.until, self.ends, self.state
+        parts = (ganforge.__version__, known, asked)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 def find(connection: Connection, job_id: str) -> History:
     """Find out which points of a job count now."""
-    of_job = progress_chunks.c.job_id == job_id
-    # Each end of the index is one look; count and both at once would walk along all of it.
-    first, last = (
-        select(end(progress_chunks.c.job_seq)).where(of_job).scalar_subquery()
-        for end in (func.min, func.max)
-    )
-    since, until = connection.execute(select(first, last)).one()
-    return History(job_id, since or 0, until or 0, _ends_of_epochs(connection, job_id))
+    number = progress_chunks.c.job_seq
+    ends = select(func.min(number), func.max(number)).where(progress_chunks.c.job_id == job_id)
+    since, until = connection.execute(ends).one()
+    between = since or 0, until or 0
+    state = _state(connection, job_id, *between)
+    return History(job_id, *between, _ends_of_epochs(connection, job_id), state)
+
+
+def _state(connection: Connection, job_id: str, since: int, until: int) -> tuple[int, str | None]:
+    """Tell of the chunks between two numbers what changes when some of them are thinned out."""
+    chunk = progress_chunks.c
+    within = chunk.job_id == job_id, chunk.job_seq.between(since, until)
+    counted = select(func.count()).select_from(progress_chunks).where(*within).scalar_subquery()
+    last = select(chunk.series_digest).where(chunk.job_id == job_id, chunk.job_seq == until)
+    count, digest = connection.execute(select(counted, last.scalar_subquery())).one()
+    return int(count), digest
 
 
 def _ends_of_epochs(connection: Connection, job_id: str) -> dict[int, int | None]:
@@ -121,12 +133,19 @@ def stream(database: Database, history: History) -> Iterator[Columns]:
 
     However slowly they are taken, nothing is held meanwhile: no transaction that keeps SQLite's
     log from being folded in or PostgreSQL's old rows from being swept, and little memory.
+
+    Raises:
+        Conflict: it is being thinned out meanwhile: ask again.
     """
+    between = history.since, history.until
     after = history.since - 1
     while True:
         with database.read() as connection:
             rows = connection.execute(_chunks(history, after=after, limit=STREAMED_CHUNKS)).all()
             parts = _points(connection, rows, history)
+            # Last, so that it tells of all that was read.
+            if _state(connection, history.job_id, *between) != history.state:
+                raise Conflict("the progress is being thinned out just now: ask for it again")
         yield from parts
         if len(rows) < STREAMED_CHUNKS:
             return
