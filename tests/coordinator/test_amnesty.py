@@ -111,6 +111,7 @@ def test_a_trainer_that_hangs_loses_its_attempt_though_its_learner_lives(
 
 def test_what_advances_or_waits_or_has_yet_to_begin_is_not_stalled(start: Start) -> None:
     with start(reap_seconds=NEVER) as coordinator:
+        mark(coordinator)  # the first mark is an amnesty
         learners = [coordinator.learner(name) for name in ("fast", "waiting", "first", "hung")]
         ids = [coordinator.submit(stall_seconds=1).id for _ in learners]
         fast, waiting, first, hung = (learner.work() for learner in learners)

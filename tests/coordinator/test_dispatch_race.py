@@ -153,6 +153,23 @@ def test_a_heartbeat_and_a_completion_of_one_learner_wait_for_each_other_in_one_
     assert coordinator.client.job(job.id).state == "SUCCEEDED"
 
 
+# On SQLite a write waits before its transaction begins, so there is nothing to tell apart.
+@pytest.mark.parametrize("running_coordinator", ["postgresql"], indirect=True)
+def test_a_push_that_waits_while_its_job_is_cancelled_is_refused(
+    coordinator: Coordinator, in_thread: InThread
+) -> None:
+    job = coordinator.submit()
+    work = coordinator.learner().work()
+    with coordinator.database.write() as cancelling:
+        row = ledger.lock(cancelling, job.id)
+        pushing = in_thread(lambda: work.push(0, 0, [1.0]))
+        until_one_waits_for_a_lock(coordinator.database)
+        ledger.apply(cancelling, row, Trigger.CANCEL)
+    with pytest.raises(LeaseLost):
+        pushing.result(60)
+    assert coordinator.client.progress(job.id).total == 0
+
+
 def reap_once(database: Database) -> list[str]:
     with database.write() as connection:
         return lease.reap(connection)

@@ -144,6 +144,17 @@ def test_a_follower_that_breaks_off_at_random_misses_nothing_and_sees_nothing_tw
         assert sum(event.type == "snapshot" for event in told) == 25
 
 
+def test_what_happens_to_one_job_takes_no_number_from_another(coordinator: Coordinator) -> None:
+    ours, other = coordinator.submit(), coordinator.submit()
+    for action in (JobAction.PAUSE, JobAction.RESUME, JobAction.CANCEL):
+        for job in (other, ours):
+            coordinator.client.steer(job.id, action)
+    for job in (ours, other):
+        assert [event.id for event in coordinator.events(job.id)] == [1, 2, 3, 4]
+        with stream(coordinator, job.id, "2") as response:
+            assert [event.data["state"] for event in events_of(response)] == ["QUEUED", "CANCELLED"]
+
+
 def test_the_client_follows_over_a_restart_of_the_coordinator(
     start: Start, in_thread: InThread
 ) -> None:

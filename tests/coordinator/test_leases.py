@@ -1,15 +1,17 @@
 """Leases: renewed while they live, never after; nothing a fenced learner says changes anything."""
 
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, make_url, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, event, func, make_url, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from ganforge.errors import Conflict, LeaseLost, NotFound
+from ganforge.errors import Conflict, LeaseLost, NotFound, ServerFailed
 from ganforge.wire.jobs import JobAction, JobError, JobState
 from ganforge.wire.learning import Command, Outcome
 from ganforge_chassis.clock import now_ms
@@ -61,6 +63,34 @@ def test_an_expired_lease_can_neither_be_renewed_nor_used(start: Start) -> None:
             with pytest.raises(LeaseLost):
                 write(work)
             assert everything(coordinator, job.id) == before, name
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_no_learner_is_told_yes_before_its_write_is_committed(
+    coordinator: Coordinator, write: str
+) -> None:
+    job = coordinator.submit()
+    work = coordinator.learner().work()
+    before = everything(coordinator, job.id)
+    with no_commit(coordinator), pytest.raises(ServerFailed):
+        WRITES[write](work)
+    assert everything(coordinator, job.id) == before
+
+
+@contextmanager
+def no_commit(coordinator: Coordinator) -> Iterator[None]:
+    """Let no request commit, as when the database goes away just then."""
+
+    def fail(connection: Connection) -> None:
+        is_write = connection.get_execution_options().get("ganforge_write")
+        if is_write and threading.current_thread().name not in ("reaper", "watch"):
+            raise OperationalError("COMMIT", {}, Exception("the test wants it so"))
+
+    event.listen(coordinator.database.engine, "commit", fail)
+    try:
+        yield
+    finally:
+        event.remove(coordinator.database.engine, "commit", fail)
 
 
 @pytest.mark.parametrize("write", WRITES)

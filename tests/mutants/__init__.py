@@ -1,0 +1,1 @@
+"""Defects put in on purpose, and the tests that must find them."""
