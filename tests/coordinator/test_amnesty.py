@@ -23,6 +23,8 @@ def shift_all(coordinator: Coordinator, milliseconds: int) -> None:
 
 
 def shift(connection: Connection, milliseconds: int) -> None:
+    # First what the reaper locks first.
+    connection.execute(update(singleton).values(alive_ms=singleton.c.alive_ms - milliseconds))
     connection.execute(
         update(attempt_members).values(
             lease_until_ms=attempt_members.c.lease_until_ms - milliseconds,
@@ -30,7 +32,6 @@ def shift(connection: Connection, milliseconds: int) -> None:
         )
     )
     connection.execute(update(jobs).values(run_after_ms=jobs.c.run_after_ms - milliseconds))
-    connection.execute(update(singleton).values(alive_ms=singleton.c.alive_ms - milliseconds))
 
 
 def mark(coordinator: Coordinator) -> int:

@@ -79,18 +79,20 @@ DEFECTS = (
         "the guard has a transaction of its own",
         (
             _in(
-                "lease",
-                """    job = ledger.lock_of_attempt(connection, attempt_id)
-    seq = guard(connection, attempt_id, rank, iteration=iteration)
-""",
-                """    alone = connection
+                "progress",
+                "    # The job before the member, as everywhere: two orders of locks",
+                """    known = {"seq": push.seq, "iteration": done}
     if connection.dialect.name == "postgresql":
         with connection.engine.begin() as alone:
-            seq = guard(alone, attempt_id, rank, iteration=iteration)
+            counted = lease.count(alone, attempt_id, push.rank, **known)
     else:
-        seq = guard(alone, attempt_id, rank, iteration=iteration)
-    job = ledger.lock_of_attempt(connection, attempt_id)
-""",
+        counted = lease.count(connection, attempt_id, push.rank, **known)
+    # The job before the member, as everywhere: two orders of locks""",
+            ),
+            _in(
+                "progress",
+                "lease.count(connection, attempt_id, push.rank, seq=push.seq, iteration=done)",
+                "counted",
             ),
         ),
         (
@@ -128,8 +130,11 @@ DEFECTS = (
     Defect(
         "pushes are not counted",
         (
-            _in("progress", "if push.seq < held.next_seq:", "if push.seq < 0:"),
-            _in("progress", "if push.seq > held.next_seq:", "if push.seq < 0:"),
+            _in(
+                "lease",
+                "_COUNTED = _RENEWAL.where(attempt_members.c.next_seq == _SEQ).values(",
+                "_COUNTED = _RENEWAL.values(",
+            ),
         ),
         (
             f"{TESTS}/test_progress.py::test_a_push_sent_again_is_not_applied_again",
