@@ -169,7 +169,7 @@ DEFECTS = (
     ),
     Defect(
         "the epoch does not grow with a new attempt",
-        (_in("dispatch", 'max(job["epoch"] + 1, floor)', 'max(job["epoch"], floor)'),),
+        (_in("assignment", 'max(job["epoch"] + 1, floor)', 'max(job["epoch"], floor)'),),
         (
             f"{TESTS}/test_leases.py::test_a_released_job_goes_on_at_once_and_counts_nothing",
             f"{TESTS}/test_leases.py::"
@@ -226,18 +226,9 @@ DEFECTS = (
         (
             _in(
                 "dispatch",
-                """    forgotten.
-
-    Raises:
-        LeaseLost: the lease is gone.
-    \"\"\"
-    job = lease.hold(connection, attempt_id, note.rank).job
-""",
-                """    forgotten.
-    \"\"\"
-    job = ledger.lock_of_attempt(connection, attempt_id)
-    assert job is not None
-""",
+                "    job = lease.lead(connection, attempt_id, note.rank).job\n    key = (\n",
+                "    job = ledger.lock_of_attempt(connection, attempt_id)\n"
+                "    assert job is not None\n    key = (\n",
             ),
         ),
         (
