@@ -89,6 +89,8 @@ def test_which_learners_may_work_on_a_job_can_be_changed(coordinator: Coordinato
         {"targetFilter": "(pool=a"},
         {"targetFilter": 7},
         {"priority": 101},
+        {"priority": False},
+        {"priority": "5"},
         {"name": ""},
         {"maxIterations": 0},
         {"maxIterations": 2**53},

@@ -1,23 +1,27 @@
 """Datasets as learners announce them."""
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt
 
 from ganforge.wire.jobs import Name
-from ganforge.wire.model import WireModel
+from ganforge.wire.model import BodyModel
 
 
-class DatasetInfo(WireModel):
+class DatasetInfo(BodyModel):
     """A dataset that a learner can read."""
 
     name: Name
-    input_shape: tuple[int, ...] = Field(description="one sample's shape: channels, height, width")
+    input_shape: tuple[StrictInt, ...] = Field(
+        description="one sample's shape: channels, height, width"
+    )
     size: int = Field(ge=1, description="how many samples there are")
     classes: int | None = Field(None, description="how many classes, when it has labels")
     digest: str | None = Field(None, description="the SHA-256 of the samples")
-    value_range: tuple[float, float] = Field((-1.0, 1.0), description="lowest and highest value")
+    value_range: tuple[StrictFloat, StrictFloat] = Field(
+        (-1.0, 1.0), description="lowest and highest value"
+    )
 
 
-class BrokenDataset(WireModel):
+class BrokenDataset(BodyModel):
     """A dataset that lies in a learner's data folder and cannot be read."""
 
     name: Name

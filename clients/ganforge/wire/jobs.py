@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, field_validator
 
 from ganforge.wire.labels import LabelSelector
-from ganforge.wire.model import WireModel
+from ganforge.wire.model import BodyModel, WireModel
 from ganforge.wire.progress import LearnProgress
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
@@ -67,7 +67,7 @@ class JobAction(StrEnum):
     RETRY = "retry"
 
 
-class LearnJob(WireModel):
+class LearnJob(BodyModel):
     """A learn job as people submit it."""
 
     networks: list[Name] | None = Field(
@@ -186,7 +186,7 @@ class Job(WireModel):
     finished_at: datetime | None
 
 
-class JobPatch(WireModel):
+class JobPatch(BodyModel):
     """What is to be changed of a job: what is not named stays, and null takes away (RFC 7396)."""
 
     name: str | None = Field(None, min_length=1, max_length=200, examples=["my best run"])

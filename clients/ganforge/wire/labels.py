@@ -28,7 +28,9 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-LabelValue = Annotated[str, BeforeValidator(_as_text), Field(max_length=256)]
+LabelValue = Annotated[
+    str, BeforeValidator(_as_text, json_schema_input_type=str | float), Field(max_length=256)
+]
 Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=64)]
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")

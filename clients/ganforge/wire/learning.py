@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from ganforge.wire.datasets import BrokenDataset, DatasetInfo
 from ganforge.wire.jobs import JobError, Name
 from ganforge.wire.labels import Labels
-from ganforge.wire.model import WireModel
+from ganforge.wire.model import BodyModel, WireModel
 
 
 class StrategyInfo(WireModel):
@@ -22,7 +22,7 @@ class StrategyInfo(WireModel):
     )
 
 
-class Registration(WireModel):
+class Registration(BodyModel):
     """A learner presents itself."""
 
     name: str = Field(min_length=1, max_length=100, description="stays the same over restarts")
@@ -79,7 +79,7 @@ class Learner(WireModel):
     strategies: list[str]
 
 
-class Claim(WireModel):
+class Claim(BodyModel):
     """A learner asks for work; repeating the key repeats the answer."""
 
     claim_key: str = Field(min_length=8, max_length=64)
@@ -109,7 +109,7 @@ class Assignment(WireModel):
     retries: int = Field(0, ge=0, description="earlier attempts whose loss was not finite")
 
 
-class Heartbeat(WireModel):
+class Heartbeat(BodyModel):
     """The learner is alive; tells how far it is."""
 
     rank: int = Field(0, ge=0)
@@ -141,7 +141,7 @@ class HeartbeatReply(WireModel):
     command: Command
 
 
-class ProgressPush(WireModel):
+class ProgressPush(BodyModel):
     """Evenly spaced points of progress: iterations ``first, first + step, ...``."""
 
     rank: int = Field(0, ge=0)
@@ -178,7 +178,7 @@ class ProgressReply(WireModel):
     next_seq: int
 
 
-class SnapshotNote(WireModel):
+class SnapshotNote(BodyModel):
     """A snapshot was committed at the repository."""
 
     rank: int = Field(0, ge=0)
@@ -186,7 +186,7 @@ class SnapshotNote(WireModel):
     versions: dict[str, int] = Field(description="the new version of each network")
 
 
-class CollapseNote(WireModel):
+class CollapseNote(BodyModel):
     """The generator has collapsed."""
 
     rank: int = Field(0, ge=0)
@@ -209,7 +209,7 @@ class Outcome(StrEnum):
     FAILED = "FAILED"
 
 
-class Completion(WireModel):
+class Completion(BodyModel):
     """The attempt is over."""
 
     rank: int = Field(0, ge=0)

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from ganforge.digest import PATTERN
 from ganforge.wire.jobs import Name
-from ganforge.wire.model import WireModel
+from ganforge.wire.model import BodyModel, WireModel
 
 JUDGE = "Judge-"
 """What the names of judges begin with; the rest is the dataset's."""
@@ -69,7 +69,7 @@ class QualityReport(WireModel):
     )
 
 
-class QualityNote(WireModel):
+class QualityNote(BodyModel):
     """A learner tells the coordinator of a version it has evaluated."""
 
     rank: int = Field(0, ge=0)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from ganforge.wire.model import WireModel
+from ganforge.wire.model import BodyModel, WireModel
 
 YEARS_10 = 10 * 366 * 86_400
 
@@ -32,7 +32,7 @@ _REACH = {
 }
 
 
-class NewToken(WireModel):
+class NewToken(BodyModel):
     """A token to be made."""
 
     role: Role = Field(examples=["learner"])

@@ -98,6 +98,14 @@ IfMatch = Annotated[
     str | None,
     Header(description="the ETag it must have now; `*` is any", examples=["*"]),
 ]
+IfMatchUntold = Annotated[str | None, Header(alias="If-Match", include_in_schema=False)]
+IF_MATCH_REQUIRED = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string", "examples": ["*"]},
+    "description": "the ETag it must have now; `*` is any",
+}
 
 READER = Depends(require(Role.READ))
 SUBMITTER = Depends(require(Role.SUBMIT))

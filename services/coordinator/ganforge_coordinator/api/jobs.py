@@ -27,11 +27,13 @@ from ganforge_chassis.tokens import Caller
 from ganforge_coordinator import edit, ledger, quality, removal, signals, submission, views
 from ganforge_coordinator.api.answers import Once, sent, told
 from ganforge_coordinator.api.deps import (
+    IF_MATCH_REQUIRED,
     READER,
     RECHECK_SECONDS,
     SUBMITTER,
     IdempotencyKey,
     IfMatch,
+    IfMatchUntold,
     JobId,
     Parts,
     Service,
@@ -114,8 +116,17 @@ async def show(
     return answer
 
 
-@router.patch("/{job_id}", operation_id="editJob", dependencies=[SUBMITTER], response_model=Job)
-def edit_job(job_id: JobId, patch: JobPatch, parts: Parts, if_match: IfMatch = None) -> Response:
+@router.patch(
+    "/{job_id}",
+    operation_id="editJob",
+    dependencies=[SUBMITTER],
+    response_model=Job,
+    # To FastAPI it is not required, so that 428 and not 422 says that it is missing.
+    openapi_extra={"parameters": [IF_MATCH_REQUIRED]},
+)
+def edit_job(
+    job_id: JobId, patch: JobPatch, parts: Parts, if_match: IfMatchUntold = None
+) -> Response:
     """Change what the body names of a job, as a merge patch (RFC 7396): null takes it away.
 
     How far it learns, and which learners may work on it, can be changed only while none does.

@@ -1,0 +1,31 @@
+"""Bodies of requests take numbers for numbers, and nothing else."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ganforge.wire.datasets import DatasetInfo
+from ganforge.wire.jobs import JobPatch, LearnJob
+
+
+@pytest.mark.parametrize("value", [True, False, "5"])
+def test_what_only_reads_as_a_number_is_refused_by_name(value: Any) -> None:
+    for kind, field in ((JobPatch, "maxIterations"), (LearnJob, "priority")):
+        with pytest.raises(ValidationError) as refused:
+            kind.model_validate({field: value})
+        assert refused.value.errors()[0]["loc"] == (field,)
+
+
+def test_a_number_may_be_written_with_a_point_and_null_is_nothing() -> None:
+    assert JobPatch.model_validate({"priority": 5.0}).priority == 5
+    assert JobPatch.model_validate({"priority": None}).priority is None
+    assert LearnJob.model_validate({"name": "5"}).name == "5"
+
+
+@pytest.mark.parametrize("change", [{"inputShape": [True]}, {"valueRange": [0, False]}])
+def test_items_of_lists_too_are_numbers(change: dict[str, Any]) -> None:
+    good = {"name": "A", "size": 1, "inputShape": [28, 28]}
+    assert DatasetInfo.model_validate(good)
+    with pytest.raises(ValidationError):
+        DatasetInfo.model_validate({**good, **change})
