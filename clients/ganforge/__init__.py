@@ -6,8 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganforge.client import Client, JobFailed
+    from ganforge.client import Client
     from ganforge.errors import GanforgeError
+    from ganforge.jobs import JobFailed
     from ganforge.wire.jobs import Job, JobState
     from ganforge.wire.progress import LearnProgress
 
@@ -26,7 +27,7 @@ _HOMES = {
     "Client": "ganforge.client",
     "GanforgeError": "ganforge.errors",
     "Job": "ganforge.wire.jobs",
-    "JobFailed": "ganforge.client",
+    "JobFailed": "ganforge.jobs",
     "JobState": "ganforge.wire.jobs",
     "LearnProgress": "ganforge.wire.progress",
 }

@@ -16,7 +16,7 @@ INTERRUPTED = 130
 def code_of(error: Exception) -> int | None:
     """Give the exit code for an error a user can act on; None for a bug."""
     from ganforge import errors
-    from ganforge.client import JobFailed
+    from ganforge.jobs import JobFailed
 
     if isinstance(error, errors.UnknownName):
         return _code_of_unknown(error)

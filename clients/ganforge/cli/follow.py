@@ -304,7 +304,7 @@ def quality_words(facts: dict[str, Any]) -> str:
 def end_words(job: "Job") -> str:
     """Say how a job ended."""
     if job.state == "FAILED":
-        from ganforge.client import why_failed
+        from ganforge.jobs import why_failed
 
         return f"error: {why_failed(job)}"
     if job.state == "CANCELLED":
