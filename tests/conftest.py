@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--model-examples",
         type=int,
-        default=40,
+        default=30,
         help="examples of 50 steps each for the model of the coordinator's store",
     )
 
