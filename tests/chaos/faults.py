@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from ganforge.wire.jobs import JobState
+from ganforge.wire.jobs import JobAction, JobState
 from tests.chaos.ground import LEASE_SECONDS, SCALE, Ground
 from tests.chaos.proxy import FINE, Weather
 
@@ -161,7 +161,9 @@ def restart_postgres(ground: Ground) -> float:
     job = ground.begin()
     assert ground.postgres_server is not None
     ground.postgres_server.control("restart", "-m", "immediate")
-    return _survive(ground, job, attempts=1)
+    seconds = ground.until_it_goes_on(job)
+    ground.finish(job)  # whether the lease lives is a matter of how long the restart takes
+    return seconds
 
 
 @fault("PostgreSQL answers 50 ms late, at 200 kB/s", database="postgresql")
@@ -230,6 +232,7 @@ def restore_backup(ground: Ground) -> float:
     )
     seconds = time.monotonic() - began
     ground.system.until_state(job, JobState.RUNNING)
+    ground.system.coordinator.steer(job, JobAction.CANCEL)
     return seconds
 
 

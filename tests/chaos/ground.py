@@ -115,8 +115,9 @@ class Ground:
         assert points.iterations == list(range(done.iteration)), "a point is missing or double"
         epochs = [attempt.epoch for attempt in done.attempts]
         assert epochs == sorted(set(epochs)), f"epochs do not grow: {epochs}"
-        versions = list(self.system.repository.versions("DigitsGenerator", done.tag))
-        assert versions[0].iteration == done.iteration, "the last weights are not the job's"
+        if done.attempts[-1].state == "SUCCEEDED":  # else it was lost while it stopped
+            versions = list(self.system.repository.versions("DigitsGenerator", done.tag))
+            assert versions[0].iteration == done.iteration, "the last weights are not the job's"
         return done
 
     def _stopped(self, job_id: str) -> bool:
