@@ -44,6 +44,7 @@ def test_a_check_that_fails_is_told_in_words_unless_it_is_left_out(
     assert "disk: it is full" in answer.json()["detail"]
     assert answer.json()["checks"]["disk"] == "it is full"
     assert ready(own, "/readyz?exclude=disk").status_code == 200
+    assert own.get("/readyz?exclude=dish").status_code == 422
 
 
 def test_a_bug_in_a_check_is_no_readiness(own: httpx.Client, app: FastAPI) -> None:

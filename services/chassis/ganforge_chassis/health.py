@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.concurrency import run_in_threadpool
 
 import ganforge
+from ganforge.errors import BadInput
 from ganforge_chassis import problems
 from ganforge_chassis.api_route import api_router
 
@@ -62,6 +63,8 @@ async def readyz(
     state = request.app.state
     if state.stopping.is_set():
         return problems.plain(503, "this server is stopping")
+    if unknown := set(exclude or ()) - set(state.checks):
+        raise BadInput(f"exclude: no check {min(unknown)!r}; known are {', '.join(state.checks)}")
     checks = {name: check for name, check in state.checks.items() if name not in (exclude or ())}
     told = await _look(checks)
     wrong = [f"{name}: {words}" for name, words in told.items() if words]

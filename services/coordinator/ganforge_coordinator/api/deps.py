@@ -25,6 +25,7 @@ RECHECK_SECONDS = 2.0
 CHARTS_AT_ONCE = 2
 
 _WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?(\d{1,9}(?:\.\d+)?)\"?\s*(?:[;,]|$)", re.IGNORECASE)
+_KEY = r"""^(?:[!#-~](?:[ -~]{0,253}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,253}")$"""
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\["\\])*"')
 
 
@@ -70,6 +71,8 @@ async def _idempotency_key(
             description="a name of your choice for this request: sent again under it within a "
             "day, the request is answered as before and nothing is done twice",
             examples=["0f9c2f5e-0d5b-4c36-8f0e-5f6b4a3a6f0e"],
+            # Told, not checked: what is wrong with a key is 400, as the draft wants it.
+            json_schema_extra={"pattern": _KEY},
         ),
     ] = None,
 ) -> str | None:
