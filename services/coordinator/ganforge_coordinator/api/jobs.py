@@ -87,7 +87,13 @@ def list_jobs(
     return JobPage(items=items, next_page_token=token)
 
 
-@router.get("/{job_id}", operation_id="getJob", dependencies=[READER], response_model=Job)
+@router.get(
+    "/{job_id}",
+    operation_id="getJob",
+    dependencies=[READER],
+    response_model=Job,
+    responses={304: {"description": "Nothing has changed since the ETag in If-None-Match"}},
+)
 async def show(
     job_id: JobId,
     parts: Parts,
