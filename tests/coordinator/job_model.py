@@ -55,9 +55,9 @@ class Attempt:
             "lease_until_ms": self.lease_until_ms if active else None,
         }
 
-    def renew(self, now_ms: int, iteration: int = 0) -> None:
+    def renew(self, now_ms: int, counted_ms: int, iteration: int = 0) -> None:
         """Note that its holder was heard of, and how far it is."""
-        self.lease_until_ms = now_ms + LEASE_MS
+        self.lease_until_ms = counted_ms + LEASE_MS
         self.acknowledged = True
         if iteration > self.iteration:
             self.iteration, self.advanced_ms = iteration, now_ms
@@ -294,7 +294,7 @@ class Model:
     def begin(self, job: ModelJob, id: str, learner: str, key: str, now_ms: int) -> Attempt:
         """Lease a job to a learner."""
         epoch = max(job.epoch + 1, self.floor)
-        ends = now_ms + ACKNOWLEDGE_MS
+        ends = self.counted_ms(now_ms) + ACKNOWLEDGE_MS
         begun = Attempt(id, job, epoch, learner, key, ends, advanced_ms=now_ms)
         job.begin(begun, now_ms)
         self.attempts.append(begun)

@@ -79,7 +79,7 @@ class Store(RuleBasedStateMachine):
         for _ in range(fate.value):
             if self.lives(attempt):
                 answer = self.say(call)
-                attempt.renew(self.now, iteration)
+                attempt.renew(self.now, self.model.counted_ms(self.now), iteration)
                 yield answer
             else:
                 with pytest.raises(LeaseLost):

@@ -114,7 +114,7 @@ def test_what_advances_or_waits_or_has_yet_to_begin_is_not_stalled(start: Start)
     with start(reap_seconds=NEVER) as coordinator:
         mark(coordinator)  # the first mark is an amnesty
         learners = [coordinator.learner(name) for name in ("fast", "waiting", "first", "hung")]
-        ids = [coordinator.submit(stall_seconds=1).id for _ in learners]
+        ids = [coordinator.submit(stall_seconds=30).id for _ in learners]
         fast, waiting, first, hung = (learner.work() for learner in learners)
         for work in (fast, waiting, hung):
             work.beat(iteration=5)
@@ -157,3 +157,17 @@ def test_without_a_deadline_of_its_own_a_slow_job_may_take_twenty_iterations(
             assert lease.end_stalled(connection) == [unknown]
             connection.execute(update(attempt_members).values(advanced_ms=past - 2_000_000))
             assert lease.end_stalled(connection) == [slow]
+
+
+def test_a_beat_between_a_clock_gone_back_and_the_next_mark_costs_nothing(start: Start) -> None:
+    with start(reap_seconds=NEVER) as coordinator:
+        mark(coordinator)  # the first mark is an amnesty
+        job = coordinator.submit()
+        work = coordinator.learner().work()
+        with coordinator.database.write() as connection:
+            shift(connection, -HOUR_MS)
+            lease.guard(connection, work.id, 0)
+            assert amnesty.mark_time(connection) < 0
+            assert lease.reap(connection) == []
+        assert work.push(0, 0, [1.0]).applied
+        assert len(coordinator.client.job(job.id).attempts) == 1

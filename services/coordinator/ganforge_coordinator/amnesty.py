@@ -20,7 +20,11 @@ EXPIRED_MS = 0
 
 
 def counted_ms() -> ColumnElement[int]:
-    """Give the time by which a lease is judged: it stands still while nobody counts it."""
+    """Give the time by which a lease is judged: it stands still while nobody counts it.
+
+    A lease is also given and renewed by it: one that was renewed after the clock went back, and
+    before the next mark, would else end before the mark and be taken for expired.
+    """
     mark = select(coordinator.c.alive_ms).scalar_subquery()
     return case((and_(now_ms() >= mark, now_ms() <= mark + GAP_MS), now_ms()), else_=mark)
 

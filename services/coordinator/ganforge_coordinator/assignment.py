@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Integer, RowMapping, bindparam, insert, selec
 from ganforge.errors import Diverged
 from ganforge.wire.learning import Assignment, Completion, Heartbeat
 from ganforge_chassis.clock import now_ms
-from ganforge_coordinator import ledger
+from ganforge_coordinator import amnesty, ledger
 from ganforge_coordinator.db.models import attempt_members, attempts, coordinator, jobs
 from ganforge_coordinator.job import Trigger
 from ganforge_coordinator.ledger import JobRow
@@ -51,7 +51,7 @@ def begin(connection: Connection, job: JobRow, members: Sequence[Member], *, ack
                 address=member.address,
                 active=True,
                 started=False,
-                lease_until_ms=now_ms() + ack_ms,
+                lease_until_ms=amnesty.counted_ms() + ack_ms,
                 advanced_ms=now_ms(),
                 next_seq=0,
             )

@@ -94,7 +94,7 @@ def _renewal() -> Update:
             member.lease_until_ms > amnesty.counted_ms(),
         )
         .values(
-            lease_until_ms=now_ms() + lease_ms.scalar_subquery(),
+            lease_until_ms=amnesty.counted_ms() + lease_ms.scalar_subquery(),
             iteration=case((is_farther, done), else_=member.iteration),
             advanced_ms=case(
                 (or_(bindparam("is_waiting", type_=Boolean), is_farther), now_ms()),
