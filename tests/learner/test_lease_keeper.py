@@ -54,7 +54,7 @@ class Kept:
         self.doubts: queue.Queue[tuple[bool, float]] = queue.Queue()
         self.losses: queue.Queue[GanforgeError] = queue.Queue()
         self.over = threading.Event()
-        self._transport = Transport(url, TOKENS["learner"], retries=0)
+        self._transport = Transport(url, TOKENS["admin"], retries=0)
         self.assignment = assignment
         self.keeper = LeaseKeeper(
             CoordinatorClient(self._transport),
