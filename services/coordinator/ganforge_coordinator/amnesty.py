@@ -33,8 +33,8 @@ def mark_time(connection: Connection) -> int:
     """Mark the time; after a gap, let every lease that lived at the last mark begin anew.
 
     Returns:
-        The milliseconds between mark and time when there was a gap, else 0; negative when the
-        clock went back.
+        The milliseconds between mark and time when there was a gap, else 0, as at the very first
+        mark; negative when the clock went back.
     """
     mark = connection.execute(select(coordinator.c.alive_ms).with_for_update()).scalar_one()
     time = now(connection)  # after the lock, for which it may have waited
@@ -43,7 +43,7 @@ def mark_time(connection: Connection) -> int:
     if abs(gap) <= GAP_MS:
         return 0
     _renew_all(connection, int(mark), time)
-    return gap
+    return gap if mark else 0
 
 
 def _renew_all(connection: Connection, mark: int, time: int) -> None:
