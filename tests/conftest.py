@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--model-examples",
         type=int,
-        default=30,
+        default=12,
         help="examples of 50 steps each for the model of the coordinator's store",
     )
 

@@ -101,8 +101,8 @@ def test_the_same_claim_key_gives_a_member_the_same_assignment(
         in_thread(learner.claim, key, wait_seconds=WAIT_SECONDS)
         for learner, key in zip(learners, keys, strict=True)
     ]
-    for learner, key, future in zip(learners, keys, polls, strict=True):
-        assert learner.claim(key) == future.result(90)
+    assigned = [future.result(90) for future in polls]
+    assert [learner.claim(key) for learner, key in zip(learners, keys, strict=True)] == assigned
 
 
 def test_a_job_runs_once_the_trainers_of_all_ranks_do(

@@ -28,7 +28,7 @@ from tests.support.system import LEARNER_TOKEN, TOKEN, System, until
 
 pytestmark = pytest.mark.e2e
 
-WAVES = 5
+WAVES = 2
 JOBS_PER_WAVE = 6
 PUSHES = 20
 SETTINGS = {
