@@ -1,5 +1,6 @@
 """A small service on the chassis, on a real socket."""
 
+import itertools
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy.exc import DataError, OperationalError
 
@@ -69,6 +71,15 @@ def service(folder: Path) -> FastAPI:
     @router.put("/fail/{how}", operation_id="failToo")
     def fail_too(how: str) -> None:
         """Fail."""
+
+    @router.get("/streams", operation_id="stream")
+    def stream() -> StreamingResponse:
+        """Speak for ever."""
+        return StreamingResponse(itertools.repeat(b"tick"), media_type="text/plain")
+
+    @router.post("/post-only", operation_id="postOnly")
+    def post_only() -> None:
+        """Take what is posted."""
 
     app.include_router(router)
     return app

@@ -77,7 +77,7 @@ def test_a_method_nobody_takes_is_answered_with_all_that_are_taken(
 ) -> None:
     answer = http.request(method, PATH)
     is_problem(answer, 405)
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import ganforge
 from ganforge_chassis import docs, health, problems
 from ganforge_chassis.body_limit import BodyLimit
 from ganforge_chassis.database import Database
+from ganforge_chassis.head import Head
 from ganforge_chassis.health import Check
 from ganforge_chassis.measuring import Measuring
 from ganforge_chassis.tokens import Tokens
@@ -80,5 +81,6 @@ def create(
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.include_router(health.router)
     docs.install(app)
+    app.add_middleware(Head)
     app.add_middleware(Measuring, registry=app.state.metrics)
     return app

@@ -39,7 +39,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     },
 }
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _DETAILS = {404: "there is nothing at this path: /docs tells what there is"}
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -154,9 +154,9 @@ def install(app: FastAPI) -> None:
 
 
 def allowed_methods(app: FastAPI, path: str) -> list[str]:
-    """List the methods that ``path`` takes, of all the routes there."""
+    """List the methods that ``path`` takes, of all the routes there; HEAD where GET is."""
     scope = {"type": "http", "path": path, "root_path": "", "headers": []}
-    return [
+    taken = [
         method
         for method in _METHODS
         if any(
@@ -164,6 +164,7 @@ def allowed_methods(app: FastAPI, path: str) -> list[str]:
             for route in app.router.routes
         )
     ]
+    return ["GET", "HEAD", *taken[1:]] if "GET" in taken else taken
 
 
 def from_validation(error: RequestValidationError) -> BadInput:

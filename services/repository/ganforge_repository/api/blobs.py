@@ -44,7 +44,6 @@ async def put_blob(
     return Blob(digest=digest, size_bytes=received.size_bytes, media_type=media_type)
 
 
-@router.head("/v1/blobs/{digest}", include_in_schema=False, dependencies=[learns])
 @router.get(
     "/v1/blobs/{digest}",
     operation_id="getBlob",

@@ -94,7 +94,7 @@ def send(
     Implements RFC 9110, sections 13.1.2, 13.1.5 and 14.2, and RFC 9530's Repr-Digest.
 
     Args:
-        request: a GET or a HEAD.
+        request: a GET.
         store: where the bytes are.
         content: the store's name for them.
         digest: their SHA-256, which is the strong entity tag.
@@ -107,8 +107,6 @@ def send(
         return Response(status_code=304, headers=headers)
     hashed = base64.b64encode(bytes.fromhex(digest.removeprefix("sha256:"))).decode()
     headers |= {"Repr-Digest": f"sha-256=:{hashed}:", "Content-Length": str(size)}
-    if request.method == "HEAD":
-        return Response(headers=headers, media_type=media_type)
     part = wanted_range(
         request.headers.get("range"), request.headers.get("if-range"), opaque=digest, size=size
     )

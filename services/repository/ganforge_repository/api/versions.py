@@ -110,7 +110,6 @@ def get_version(
         return catalog.show(connection, network, tag, version)
 
 
-@router.head("/{version}/weights", include_in_schema=False, dependencies=[reads])
 @router.get(
     "/{version}/weights",
     operation_id="getWeights",
@@ -147,7 +146,6 @@ def get_weights(
     )
 
 
-@router.head("/{version}/samples.png", include_in_schema=False, dependencies=[reads])
 @router.get(
     "/{version}/samples.png",
     operation_id="getSamples",
