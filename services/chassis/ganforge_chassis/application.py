@@ -8,12 +8,13 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 import ganforge
-from ganforge_chassis import docs, health, problems
+from ganforge_chassis import docs, health, metrics, problems
 from ganforge_chassis.body_limit import BodyLimit
 from ganforge_chassis.database import Database
 from ganforge_chassis.head import Head
 from ganforge_chassis.health import Check
 from ganforge_chassis.measuring import Measuring
+from ganforge_chassis.metrics import Census
 from ganforge_chassis.tokens import Tokens
 
 
@@ -28,6 +29,7 @@ def create(
     end: Callable[[], None] = lambda: None,
     max_body_bytes: int | None = None,
     checks: Mapping[str, Check] | None = None,
+    census: Census = metrics.count_nothing,
 ) -> FastAPI:
     """Make a FastAPI app with all that services share.
 
@@ -45,6 +47,7 @@ def create(
         end: called when the app ends, before the database is closed, to wait for threads.
         max_body_bytes: larger request bodies are refused; any are taken when None.
         checks: what must be well, beside the database, for the service to be ready.
+        census: what ``/metrics`` counts in the database.
     """
     stopping = threading.Event()
 
@@ -73,10 +76,12 @@ def create(
     app.state.database = database
     app.state.tokens = tokens
     app.state.metrics = CollectorRegistry()
+    app.state.census = census
     app.state.stopping = stopping
     app.state.stop = stop_once
     app.state.checks = {"database": database.complaint, **(checks or {})}
     problems.install(app)
+    metrics.count_fenced(app)
     if max_body_bytes is not None:
         app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.include_router(health.router)

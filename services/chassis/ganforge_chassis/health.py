@@ -8,11 +8,10 @@ import anyio
 from anyio.to_thread import run_sync
 from fastapi import Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from starlette.concurrency import run_in_threadpool
 
 import ganforge
 from ganforge.errors import BadInput
+from ganforge_chassis import metrics as numbers
 from ganforge_chassis import problems
 from ganforge_chassis.api_route import api_router
 
@@ -96,10 +95,8 @@ async def _look(checks: Mapping[str, Check]) -> dict[str, str | None]:
 
 @router.get("/metrics", operation_id="metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
-    """Give the service's numbers in Prometheus' text format."""
-    registry: CollectorRegistry = request.app.state.metrics
-    text = await run_in_threadpool(generate_latest, registry)
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
+    """Give the service's numbers in Prometheus' text format, as far as they are known."""
+    return await numbers.answer(request.app)
 
 
 @router.get("/version", operation_id="version")

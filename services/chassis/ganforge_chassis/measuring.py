@@ -19,9 +19,10 @@ class Measuring:
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
         self._app = app
         self._seconds = Histogram(
-            "ganforge_http_request_seconds",
+            # OpenTelemetry's http.server.request.duration, as Prometheus spells it.
+            "http_server_request_duration_seconds",
             "Seconds until the answer to a request began; long polls wait as they were asked to",
-            ("method", "route", "status"),
+            ("http_request_method", "http_route", "http_response_status_code"),
             registry=registry,
         )
 

@@ -6,7 +6,7 @@ from ganforge._transport import Transport
 from ganforge.repository import RepositoryClient
 from ganforge_chassis import application, migrations
 from ganforge_chassis.database import Database
-from ganforge_coordinator import dispatch, token_book
+from ganforge_coordinator import census, dispatch, token_book
 from ganforge_coordinator.api import (
     attempts,
     catalog,
@@ -19,7 +19,6 @@ from ganforge_coordinator.api import (
     tokens,
 )
 from ganforge_coordinator.api.deps import Service
-from ganforge_coordinator.census import Census
 from ganforge_coordinator.janitor import Janitor
 from ganforge_coordinator.reaper import Reaper
 from ganforge_coordinator.settings import CoordinatorSettings
@@ -42,7 +41,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     repository = None if transport is None else RepositoryClient(transport)
     known = settings.known_tokens(token_book.lookup(database))
     service = Service(settings, database, known, repository)
-    reaper = Reaper(database, service.signals, seconds=settings.reap_seconds)
+    reaper = Reaper(database, service.signals, tally=service.tally, seconds=settings.reap_seconds)
     watch = Watch(database, service.signals)
     janitor = Janitor(database, settings.keeping, seconds=settings.retire_seconds)
     threads = (reaper, watch, janitor)
@@ -76,9 +75,10 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
             "schema": lambda: migrations.complaint(database, settings.package),
             "reaper": reaper.complaint,
         },
+        census=census.count,
     )
     app.state.service = service
-    app.state.metrics.register(Census(database))
+    app.state.metrics.register(service.tally)
     app.state.metrics.register(janitor.retired)
     # Events and progress before jobs: all live below /v1/jobs/{id}.
     for api in (events, progress, jobs, attempts, catalog, tokens, session, samples, pages):

@@ -1,7 +1,7 @@
 """Assignments: a job given to one learner or to several, each with a rank of its own."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Integer, RowMapping, bindparam, insert, select, update
@@ -25,7 +25,22 @@ class Member:
     address: str | None = None
 
 
-def begin(connection: Connection, job: JobRow, members: Sequence[Member], *, ack_ms: int) -> None:
+Began = Callable[[int], None]
+"""Told of each attempt that begins: for how many milliseconds its job could have been claimed."""
+
+
+def uncounted(waited_ms: int) -> None:
+    """Be told of attempts that begin, where nobody counts them."""
+
+
+def begin(
+    connection: Connection,
+    job: JobRow,
+    members: Sequence[Member],
+    *,
+    ack_ms: int,
+    began: Began = uncounted,
+) -> None:
     """Begin the next attempt at a locked job; the members' ranks are their places."""
     attempt_id = str(uuid.uuid4())
     floor = connection.execute(select(coordinator.c.boot_floor)).scalar_one()
@@ -58,7 +73,8 @@ def begin(connection: Connection, job: JobRow, members: Sequence[Member], *, ack
         )
     names = [member.name for member in members]
     told = {"learner": names[0]} if len(names) == 1 else {"learners": names}
-    ledger.apply(connection, job, Trigger.CLAIMED, attempt=(attempt_id, epoch), **told)
+    moved = ledger.apply(connection, job, Trigger.CLAIMED, attempt=(attempt_id, epoch), **told)
+    began(moved["updated_ms"] - job["run_after_ms"])
 
 
 def held(connection: Connection, learner_id: str, claim_key: str) -> Assignment | None:

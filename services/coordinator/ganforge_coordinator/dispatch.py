@@ -33,7 +33,7 @@ from ganforge.wire.learning import (
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import now, take_turns
 from ganforge_coordinator import assignment, catalog, fitting, gang, lease, ledger, roster
-from ganforge_coordinator.assignment import Member
+from ganforge_coordinator.assignment import Began, Member, uncounted
 from ganforge_coordinator.db.models import (
     attempt_members,
     attempts,
@@ -75,6 +75,7 @@ def claim(
     ack_ms: int,
     wait_ms: int = 0,
     address: str | None = None,
+    began: Began = uncounted,
 ) -> Assignment | None:
     """Lease the first job this learner can do; None when there is none.
 
@@ -90,6 +91,7 @@ def claim(
         wait_ms: how long the learner waits when there is none; until then it may
             be chosen for a job that takes several.
         address: where the other learners of such a job can reach this one.
+        began: told of the attempt when one begins.
 
     Raises:
         NotFound: there is no such learner.
@@ -109,7 +111,7 @@ def claim(
         gang.park(connection, learner, claim_key, wait_ms=wait_ms, address=address)
         return None
     member = Member(learner_id, learner["name"], claim_key, address)
-    assignment.begin(connection, job, [member], ack_ms=ack_ms)
+    assignment.begin(connection, job, [member], ack_ms=ack_ms, began=began)
     return assignment.held(connection, learner_id, claim_key)
 
 

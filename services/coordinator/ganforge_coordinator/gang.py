@@ -28,7 +28,7 @@ from ganforge.wire.learning import LearnerState
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import take_turns
 from ganforge_coordinator import assignment, catalog, fitting
-from ganforge_coordinator.assignment import Member
+from ganforge_coordinator.assignment import Began, Member, uncounted
 from ganforge_coordinator.db.models import (
     attempt_members,
     attempts,
@@ -106,7 +106,7 @@ def is_worth_forming(connection: Connection, learner: RowMapping) -> bool:
     return connection.execute(ready.limit(1)).first() is not None
 
 
-def form(connection: Connection, *, ack_ms: int) -> list[str]:
+def form(connection: Connection, *, ack_ms: int, began: Began = uncounted) -> list[str]:
     """Give jobs for several learners to parked ones, and give the ids of those jobs.
 
     Of the jobs with one selector the next is given only when everybody has acknowledged the one
@@ -119,7 +119,7 @@ def form(connection: Connection, *, ack_ms: int) -> list[str]:
     in_order = due.order_by(jobs.c.priority.desc(), jobs.c.created_ms, jobs.c.id)
     given = []
     for job_id, selector_id in connection.execute(in_order.limit(LOOKED_AT_ONCE)).all():
-        if selector_id not in forming and _give(connection, job_id, ack_ms=ack_ms):
+        if selector_id not in forming and _give(connection, job_id, ack_ms=ack_ms, began=began):
             forming.add(selector_id)
             given.append(job_id)
     return given
@@ -144,7 +144,7 @@ def _selectors_forming(connection: Connection) -> set[str | None]:
     return set(connection.execute(unheard).scalars())
 
 
-def _give(connection: Connection, job_id: str, *, ack_ms: int) -> bool:
+def _give(connection: Connection, job_id: str, *, ack_ms: int, began: Began) -> bool:
     """Give a job to as many parked learners as it takes; to none when there are too few."""
     wanted = select(jobs).where(jobs.c.id == job_id, jobs.c.state == "QUEUED")
     job = connection.execute(wanted.with_for_update(skip_locked=True)).mappings().one_or_none()
@@ -153,7 +153,7 @@ def _give(connection: Connection, job_id: str, *, ack_ms: int) -> bool:
     members = _choose(connection, job)
     if members is None:
         return False
-    assignment.begin(connection, job, members, ack_ms=ack_ms)
+    assignment.begin(connection, job, members, ack_ms=ack_ms, began=began)
     for member in members:
         unpark(connection, member.learner_id)
     return True

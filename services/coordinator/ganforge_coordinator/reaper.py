@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from ganforge_chassis.database import Database
 from ganforge_coordinator import amnesty, lease, signals
 from ganforge_coordinator.signals import Signals
+from ganforge_coordinator.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +25,15 @@ class Reaper:
     Args:
         database: where the leases are.
         signals: told of every job that changed.
+        tally: told of every look, and of the leases that ran out.
         seconds: how long to wait between two looks for leases, give or take a tenth.
     """
 
-    def __init__(self, database: Database, signals: Signals, *, seconds: float) -> None:
+    def __init__(
+        self, database: Database, signals: Signals, *, tally: Tally, seconds: float
+    ) -> None:
         self._database = database
+        self._tally = tally
         self._signals = signals
         self._seconds = seconds
         self._dice = random.Random()  # its own: the global one may be seeded by whoever runs us
@@ -86,6 +91,8 @@ class Reaper:
             expired = lease.reap(connection)
         with self._database.write() as connection:
             stalled = lease.end_stalled(connection)
+        self._tally.expirations.inc(len(expired))
+        self._tally.reaper_looked.set_to_current_time()
         for job_id in expired:
             logger.warning("a lease ran out: check its learner", extra={"job_id": job_id})
         for job_id in stalled:

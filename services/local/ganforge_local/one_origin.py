@@ -1,16 +1,16 @@
 """Both services as one ASGI app: one port, one OpenAPI, one answer to ``/readyz``."""
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import ganforge
+from ganforge_chassis import metrics
 
 REPOSITORY_PATHS = ("/v1/networks", "/v1/snapshots", "/v1/blobs", "/v1/updates")
 """What the repository answers; all else is the coordinator's."""
@@ -57,8 +57,7 @@ class OneOrigin:
             case "/readyz":
                 return await self._readiness(scope)
             case "/metrics":
-                registry = _Both(self._coordinator.state.metrics, self._repository.state.metrics)
-                return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+                return await metrics.answer(self._coordinator, self._repository)
         return None
 
     async def _readiness(self, scope: Scope) -> Response:
@@ -145,20 +144,3 @@ def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
             for kind in sorted(kinds)
         },
     }
-
-
-class _Both(CollectorRegistry):
-    """The metrics of two registries; families of one name are told as one."""
-
-    def __init__(self, *registries: CollectorRegistry) -> None:
-        super().__init__()
-        self._registries = registries
-
-    def collect(self) -> Iterable[Metric]:
-        families: dict[str, Metric] = {}
-        for registry in self._registries:
-            for family in registry.collect():
-                known = families.setdefault(family.name, family)
-                if known is not family:
-                    known.samples.extend(family.samples)
-        return families.values()

@@ -175,6 +175,8 @@ def push_progress(attempt_id: AttemptId, push: ProgressPush, parts: Parts) -> Pr
     with parts.database.write(durable=False) as connection:
         job_id, reply = progress.push(connection, attempt_id, push)
     parts.signals.notify(signals.points_of(job_id))
+    if reply.applied:
+        parts.tally.points.inc(push.count)
     return reply
 
 

@@ -30,6 +30,7 @@ class ClaimPoll:
                 ack_ms=self._ack_ms,
                 wait_ms=int(wait_seconds * 1000),
                 address=self._claim.address,
+                began=self._parts.tally.began,
             )
         return told or self._form_gangs()
 
@@ -40,7 +41,7 @@ class ClaimPoll:
             if not gang.is_worth_forming(connection, learner):
                 return None
         with self._parts.database.write() as connection:
-            job_ids = gang.form(connection, ack_ms=self._ack_ms)
+            job_ids = gang.form(connection, ack_ms=self._ack_ms, began=self._parts.tally.began)
             told = assignment.held(connection, self._learner_id, self._claim.claim_key)
         if job_ids:
             self._parts.signals.notify(signals.QUEUE, *map(signals.of_job, job_ids))

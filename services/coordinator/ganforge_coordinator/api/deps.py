@@ -16,6 +16,7 @@ from ganforge_coordinator.idempotency import InHand
 from ganforge_coordinator.owners import Owners
 from ganforge_coordinator.settings import CoordinatorSettings
 from ganforge_coordinator.signals import Signals
+from ganforge_coordinator.tally import Tally
 
 MAX_WAIT_SECONDS = 25.0
 RECHECK_SECONDS = 2.0
@@ -43,6 +44,7 @@ class Service:
         self.tokens = tokens
         self.database = database
         self.signals = Signals()
+        self.tally = Tally()
         self.repository = repository
         self.stopping = threading.Event()
         # A chart of a million points takes some 50 MB while it is thinned out.
