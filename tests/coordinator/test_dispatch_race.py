@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import delete, select, text, update
 
 from ganforge.errors import Conflict, LeaseLost
+from ganforge.wire.jobs import JobState
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
 from ganforge_coordinator import dispatch, lease, ledger
