@@ -293,7 +293,7 @@ class Model:
 
     def begin(self, job: ModelJob, id: str, learner: str, key: str, now_ms: int) -> Attempt:
         """Lease a job to a learner."""
-        epoch = max(job.epoch + 1, self.floor)
+        epoch = max(job.epoch + 1, self.floor, now_ms)
         ends = self.counted_ms(now_ms) + ACKNOWLEDGE_MS
         begun = Attempt(id, job, epoch, learner, key, ends, advanced_ms=now_ms)
         job.begin(begun, now_ms)

@@ -340,6 +340,20 @@ def test_epochs_grow_over_a_restored_database(
         assert epoch > max(seen)
 
 
+def test_epochs_grow_over_a_failover_to_an_older_database_while_the_coordinator_runs(
+    coordinator: Coordinator,
+) -> None:
+    job, learner = coordinator.submit(), coordinator.learner()
+    seen = []
+    for _ in range(3):
+        work = learner.work()
+        seen.append(work.epoch)
+        work.complete(Outcome.RELEASED)
+    with coordinator.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(epoch=seen[0]))
+    assert learner.work().epoch > max(seen)
+
+
 def copy(source: Path, target: Path) -> None:
     old, new = sqlite3.connect(source), sqlite3.connect(target)
     with old, new:

@@ -169,7 +169,7 @@ DEFECTS = (
     ),
     Defect(
         "the epoch does not grow with a new attempt",
-        (_in("assignment", 'max(job["epoch"] + 1, floor)', 'max(job["epoch"], floor)'),),
+        (_in("assignment", 'max(job["epoch"] + 1, floor, time)', 'max(job["epoch"], floor)'),),
         (
             f"{TESTS}/test_leases.py::test_a_released_job_goes_on_at_once_and_counts_nothing",
             f"{TESTS}/test_leases.py::"

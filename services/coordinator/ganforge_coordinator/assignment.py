@@ -43,8 +43,10 @@ def begin(
 ) -> None:
     """Begin the next attempt at a locked job; the members' ranks are their places."""
     attempt_id = str(uuid.uuid4())
-    floor = connection.execute(select(coordinator.c.boot_floor)).scalar_one()
-    epoch = max(job["epoch"] + 1, floor)
+    floor, time = connection.execute(select(coordinator.c.boot_floor, now_ms())).one()
+    # The time too: a database that failed over to an older copy has forgotten epochs and floor,
+    # and no coordinator need have started since.
+    epoch = max(job["epoch"] + 1, floor, time)
     connection.execute(
         insert(attempts).values(
             id=attempt_id,
