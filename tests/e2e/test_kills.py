@@ -1,6 +1,7 @@
 """Kill -9 anything at any moment: the job still ends, and nothing is lost or done twice."""
 
 import random
+import shutil
 import signal
 from pathlib import Path
 
@@ -41,6 +42,21 @@ def test_a_learner_that_is_killed_takes_its_trainer_along(system: System) -> Non
     system.kill("learner")
     trainer.wait(60)
     system.start("learner")
+    system.until_state(job.id, JobState.SUCCEEDED)
+
+
+def test_a_learner_whose_disk_fails_tells_so_and_takes_the_next_attempt(system: System) -> None:
+    place = system.folder / "learner" / "learner" / "the-learner"
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(exist_ok=True)
+    place.touch()  # no folder can be made there
+    job = system.coordinator.submit(digits(maxIterations=10))
+    system.until(lambda: system.job(job.id).error is not None, "the attempt has failed")
+    told = system.job(job.id)
+    place.unlink()
+    assert told.error is not None
+    assert told.error.slug == "machine-failed"
+    assert "look at its disk" in told.error.detail
     system.until_state(job.id, JobState.SUCCEEDED)
 
 

@@ -23,6 +23,7 @@ from ganforge.wire.learning import (
 )
 from ganforge.wire.quality import Quality, QualityReport
 from ganforge.wire.weights import PNG, SAFETENSORS, NetworkBlobs, Snapshot, SnapshotCommit
+from ganforge_learner import machine
 from ganforge_learner.lease_keeper import LeaseKeeper
 from ganforge_learner.messages import (
     Begin,
@@ -108,7 +109,6 @@ class AttemptRun:
 
     def run(self) -> bool:
         """Work; tells whether the trainer may train another job."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
         logger.info("working on a job", extra=self._facts())
         self._keeper.start()
         try:
@@ -145,9 +145,13 @@ class AttemptRun:
             return self._failure(self._refused)
         except GanforgeError as error:
             return self._failure(error)
+        except OSError as error:
+            told, iteration = machine.failure(error), self._keeper.iteration
+            return Completion(outcome=Outcome.FAILED, iteration=iteration, error=told)
 
     def _begin(self) -> None:
         """Fence all older attempts, then read what to go on from; in this order."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
         job = self._assignment
         opened = persist(
             lambda: self._repository.open_epoch(job.job_id, job.epoch, tag=job.tag), self._over
@@ -382,6 +386,7 @@ class AttemptRun:
     def _halt(self, command: Command) -> None:
         self._halted_by = command
         self._trainer.tell(Halt())
+        logger.info("told the trainer to end", extra={**self._facts(), "command": command})
 
     def _lose(self, error: GanforgeError) -> None:
         """End the attempt: the lease is gone, or a server refuses what the job brings."""

@@ -14,6 +14,7 @@ from ganforge.wire.jobs import JobError
 from ganforge.wire.learning import Assignment, Command, Completion, Outcome, ProgressPush
 from ganforge.wire.quality import Figures, Quality, QualityNote, QualityReport
 from ganforge.wire.weights import LATEST, Version
+from ganforge_learner import machine
 from ganforge_learner.lease_keeper import LeaseKeeper
 from ganforge_learner.outbox import Over, persist
 from ganforge_learner.quality.assessor import Assessor
@@ -63,7 +64,6 @@ class EvaluationRun:
 
     def run(self) -> bool:
         """Work; tells whether the trainer may train another job, which it always may."""
-        self._scratch.mkdir(parents=True, exist_ok=True)
         facts = {"job_id": self._assignment.job_id, "epoch": self._assignment.epoch}
         logger.info("working on an evaluation", extra=facts)
         self._keeper.start()
@@ -100,9 +100,12 @@ class EvaluationRun:
             return Completion(
                 outcome=Outcome.FAILED, iteration=0, error=told, permanent=is_permanent
             )
+        except OSError as error:
+            return Completion(outcome=Outcome.FAILED, iteration=0, error=machine.failure(error))
         return Completion(outcome=Outcome.SUCCEEDED, iteration=1)
 
     def _evaluate(self) -> None:
+        self._scratch.mkdir(parents=True, exist_ok=True)
         job = self._assignment
         config = EvaluationConfig.model_validate(job.config)
         network = job.networks[0]
