@@ -1,22 +1,28 @@
 """Faults and storms against real processes, for as long as you like; every breach is told.
 
     python3 run.py chaos [--minutes 10] [--operations N] [--database both] [--seed N]
-        [--only faults|storms] [--patience 1.0]
+        [--only faults|storms] [--match TEXT] [--full] [--beside 1] [--patience 1.0] [--json]
 
 First every fault of ``faults``: a real learner trains, something is broken, and the job must go on
-in time, with no point missing or double. Leases are scaled to a tenth. Then storms: learners that
+in time, with no point missing or double. Leases are scaled to a tenth; with ``--full`` they are the
+defaults of 30 s, and a fault waits as long as it says: 10 minutes some. Several may be tried side
+by side, each on a system of its own. Then storms: learners that
 sleep over their leases and write on, lost and repeated requests, coordinators killed with -9; the
 history of each is checked when it is over. The exit code is 1 where a promise was broken.
 """
 
 import argparse
+import json
 import math
 import random
 import sys
 import tempfile
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from tests.chaos import ground, site
 from tests.chaos.faults import FAULTS, Fault
@@ -35,6 +41,10 @@ def main() -> int:
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--only", choices=("faults", "storms"))
+    parser.add_argument("--match", default="", help="only faults with this in their name")
+    parser.add_argument("--full", action="store_true", help="leases of 30 s, as people run them")
+    parser.add_argument("--beside", type=int, default=1, help="faults tried at the same time")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a fault")
     parser.add_argument(
         "--patience", type=float, default=1.0, help="times the bounds, on a busy machine"
     )
@@ -52,14 +62,29 @@ def main() -> int:
 
 def faults(asked: argparse.Namespace, database: str) -> int:
     """Try every fault on one database; gives how many promises were broken."""
-    left = [fault for fault in FAULTS if fault.database in ("", database)]
+    left = deque(
+        fault for fault in FAULTS if fault.database in ("", database) and asked.match in fault.name
+    )
+    with ThreadPoolExecutor(asked.beside) as lanes:
+        broken = [lanes.submit(lane, left, asked, database) for _ in range(asked.beside)]
+        try:
+            return sum(each.result() for each in broken)
+        finally:
+            left.clear()  # on Ctrl-C, no lane begins another one
+
+
+def lane(left: deque[Fault], asked: argparse.Namespace, database: str) -> int:
+    """Try one fault after the other of those left; gives how many promises were broken."""
     broken = 0
+    pace = ground.FULL if asked.full else ground.TENTH
     while left:
         with tempfile.TemporaryDirectory(prefix="ganforge-chaos-") as folder:
             try:
-                with ground.ready(Path(folder), database) as place:
+                with ground.ready(Path(folder), database, pace=pace) as place:
                     while left:
-                        broken += tried(left.pop(0), place, asked, database)
+                        broken += tried(left.popleft(), place, asked, database)
+            except IndexError:  # another lane took the last one
+                return broken
             except AssertionError as error:  # what is broken may stay so: begin on new ground
                 print(f"  {error}", flush=True)
                 broken += 1
@@ -72,15 +97,25 @@ def tried(fault: Fault, place: ground.Ground, asked: argparse.Namespace, databas
     Raises:
         AssertionError: a promise was broken.
     """
-    bound = fault.bound_seconds * asked.patience
+    bound = fault.bound_seconds(place) * asked.patience
+    told = {"database": database, "fault": fault.name, "bound_seconds": bound}
     try:
         seconds = fault.try_it(place)
     except AssertionError:
-        print(f"{database}  BROKEN  {fault.name}", flush=True)
+        tell(asked, {**told, "verdict": "BROKEN"})
         raise
-    verdict = "ok    " if seconds <= bound else "LATE  "
-    print(f"{database}  {verdict}  {fault.name}: {seconds:.1f} s (bound {bound:.1f} s)", flush=True)
+    tell(asked, {**told, "verdict": "ok" if seconds <= bound else "LATE", "seconds": seconds})
     return int(seconds > bound)
+
+
+def tell(asked: argparse.Namespace, told: dict[str, Any]) -> None:
+    """Print what came of a fault."""
+    if asked.json:
+        print(json.dumps(told), flush=True)
+        return
+    took = f": {told['seconds']:.1f} s" if "seconds" in told else ""
+    verdict, name, bound = told["verdict"], told["fault"], told["bound_seconds"]
+    print(f"{told['database']}  {verdict:6}  {name}{took} (bound {bound:.1f} s)", flush=True)
 
 
 def storms(asked: argparse.Namespace, database: str) -> int:

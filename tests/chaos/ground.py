@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import update
@@ -19,9 +20,32 @@ from tests.support.system import System, free_port
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "tests" / "support" / "plugin"
-LEASE_SECONDS = 3.0
-SCALE = 10
-"""Leases live for 3 s instead of 30, so every wait of a fault is a tenth of what it stands for."""
+STEADY = "Unhurried"
+"""The strategy of jobs that are to leave the machine its rest."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast time passes for leases, and for all that is said in leases."""
+
+    lease_seconds: float
+    heartbeat_seconds: float
+    acknowledge_seconds: float
+    reap_seconds: float
+
+    def environment(self) -> dict[str, str]:
+        """Give the settings of the processes; a trainer that holds the GIL holds it four leases."""
+        told = {
+            f"GANFORGE_COORDINATOR_{name.upper()}": str(value) for name, value in vars(self).items()
+        }
+        return {**told, "GIL_HOLD_SECONDS": str(int(4 * self.lease_seconds))}
+
+
+TENTH = Pace(3.0, 0.5, 3.0, 0.2)
+"""Every wait of a fault is a tenth of what it stands for."""
+
+FULL = Pace(30.0, 10.0, 15.0, 1.0)
+"""The defaults, that people run."""
 
 
 class Ground:
@@ -31,10 +55,11 @@ class Ground:
         system: the processes.
         proxy: between the agents and the coordinator.
         database_proxy: between the coordinator and PostgreSQL.
+        pace: how long its leases live.
         database_url: the coordinator's database, without the proxy.
         postgres_server: the server of that.
         counts_attempts: whether an attempt that is lost for no reason is a breach; not on a
-            machine so busy that nobody may beat for 3 s.
+            machine so busy that nobody may beat for a lease.
     """
 
     def __init__(
@@ -42,6 +67,7 @@ class Ground:
         system: System,
         proxy: Proxy,
         *,
+        pace: Pace,
         database_url: str,
         database_proxy: Proxy | None = None,
         postgres_server: PostgresServer | None = None,
@@ -49,6 +75,7 @@ class Ground:
     ) -> None:
         self.system = system
         self.proxy = proxy
+        self.lease_seconds = pace.lease_seconds
         self.database_proxy = database_proxy
         self.database_url = database_url
         self.postgres_server = postgres_server
@@ -65,16 +92,20 @@ class Ground:
         return Path(self.database_url.removeprefix("sqlite:///"))
 
     def begin(self, **config: object) -> str:
-        """Submit a job on the digits that lasts until it is stopped; wait until it has begun."""
-        job = self.system.coordinator.submit(
-            LearnJob(
-                networks=["DigitsGenerator", "DigitsDiscriminator"],
-                dataset="digits",
-                config={"batchSize": 16, "seed": 7, "storeInterval": 100, **config},
-            )
+        """Submit a job, and wait until it has begun."""
+        job_id = self.submit(**config)
+        self.system.until_iteration(job_id, 120)
+        return job_id
+
+    def submit(self, **config: object) -> str:
+        """Submit a job on the digits that lasts until it is stopped."""
+        usual = {"strategy": STEADY, "batchSize": 16, "seed": 7, "storeInterval": 100}
+        job = LearnJob(
+            networks=["DigitsGenerator", "DigitsDiscriminator"],
+            dataset="digits",
+            config={**usual, **config},
         )
-        self.system.until_iteration(job.id, 120)
-        return job.id
+        return self.system.coordinator.submit(job).id
 
     def job(self, job_id: str) -> Job | None:
         """Show a job; None while the coordinator does not answer."""
@@ -129,14 +160,21 @@ class Ground:
 
     def shift_clock(self, milliseconds: int) -> None:
         """Let the database's clock jump: every time it has kept is now that much farther away."""
-        database = Database(self.database_url)
-        with database.write() as connection:
+        with self.database() as database, database.write() as connection:
             for table in metadata.sorted_tables:
                 columns = [c for c in table.c if c.name.endswith("_ms") and not _is_length(c.name)]
                 if columns:
                     values = {column.name: column - milliseconds for column in columns}
                     connection.execute(update(table).values(values))
-        database.close()
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """Open the coordinator's database from this process, past the proxy."""
+        database = Database(self.database_url)
+        try:
+            yield database
+        finally:
+            database.close()
 
 
 def _is_length(name: str) -> bool:
@@ -145,7 +183,9 @@ def _is_length(name: str) -> bool:
 
 
 @contextmanager
-def ready(folder: Path, database: str, *, counts_attempts: bool = True) -> Iterator[Ground]:
+def ready(
+    folder: Path, database: str, *, pace: Pace = TENTH, counts_attempts: bool = True
+) -> Iterator[Ground]:
     """Run the whole system until the block ends; a learner is there."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -166,9 +206,8 @@ def ready(folder: Path, database: str, *, counts_attempts: bool = True) -> Itera
             environment={
                 "PYTHONPATH": path,
                 "GANFORGE_COORDINATOR_URL": proxy.url,
-                "GANFORGE_COORDINATOR_LEASE_SECONDS": str(LEASE_SECONDS),
-                "GANFORGE_COORDINATOR_ACKNOWLEDGE_SECONDS": str(LEASE_SECONDS),
-                "GIL_HOLD_SECONDS": str(120 // SCALE),
+                "GANFORGE_REPOSITORY_COORDINATOR_URL": f"http://127.0.0.1:{port}",
+                **pace.environment(),
             },
         )
         stack.callback(system.stop)
@@ -177,6 +216,7 @@ def ready(folder: Path, database: str, *, counts_attempts: bool = True) -> Itera
         yield Ground(
             system,
             proxy,
+            pace=pace,
             database_url=url,
             database_proxy=database_proxy,
             postgres_server=server,

@@ -29,6 +29,7 @@ class Weather:
     lost_answers: float = 0.0  # done, and the connection breaks before the answer
     doubled: float = 0.0  # sent twice, on two connections
     reordered: float = 0.0  # held back until others have overtaken it
+    only: str = ""  # of the requests with this in their paths; the rest get through
 
 
 FINE = Weather()
@@ -149,25 +150,26 @@ class Proxy:
         async with self._reach() as (far, on):
             while request := await _read_message(near):
                 await self._suffer(len(request))
-                if self._falls("lost_requests"):
+                if self._falls("lost_requests", request):
                     return
-                if self._falls("reordered"):
+                if self._falls("reordered", request):
                     await self._let_others_pass()
-                doubled = self._falls("doubled")
+                doubled = self._falls("doubled", request)
                 on.write(request)
                 await on.drain()
                 self._passed += 1
                 if doubled:
                     await self._send_again(request)
                 answer = await _answer_unless_left(near, far)
-                if not answer or self._falls("lost_answers"):
+                if not answer or self._falls("lost_answers", request):
                     return
                 await self._suffer(len(answer))
                 back.write(answer)
                 await back.drain()
 
-    def _falls(self, fault: str) -> bool:
-        falls: bool = self._dice.random() < getattr(self.weather, fault)
+    def _falls(self, fault: str, request: bytes) -> bool:
+        is_meant = self.weather.only.encode() in request.partition(b"\r\n")[0]
+        falls: bool = is_meant and self._dice.random() < getattr(self.weather, fault)
         self.counts[fault] += falls
         return falls
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos import faults, ground
-from tests.chaos.faults import FAULTS
+from tests.chaos import ground
+from tests.chaos.faults import FAULTS, database, network
 from tests.chaos.ground import Ground
 
 pytestmark = pytest.mark.e2e
@@ -20,16 +20,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 def test_a_job_survives_a_network_that_loses_doubles_and_reorders(place: Ground) -> None:
-    faults.bad_weather(place)
+    network.bad_weather(place)
 
 
 def test_a_job_survives_a_clock_that_jumps_ahead_and_back(place: Ground) -> None:
-    faults.clock_ahead(place)
-    faults.clock_back(place)
+    database.clock_ahead(place)
+    database.clock_back(place)
 
 
 def test_a_job_survives_a_crash_of_its_database(place: Ground) -> None:
-    faults.restart_postgres(place)
+    database.restart_postgres(place)
 
 
 def test_every_fault_has_a_name_of_its_own_and_a_kind_of_database_that_there_is() -> None:

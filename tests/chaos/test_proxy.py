@@ -82,6 +82,17 @@ def test_a_lost_answer_is_of_a_request_that_was_done(network: tuple[Proxy, list[
     assert heard == [b"hello"]
 
 
+def test_weather_for_some_requests_leaves_the_others_alone(
+    network: tuple[Proxy, list[bytes]],
+) -> None:
+    proxy, heard = network
+    proxy.change(Weather(lost_requests=1.0, only="/claim"))
+    with pytest.raises(httpx.TransportError):
+        httpx.post(f"{proxy.url}/claim", content=b"hello", timeout=60)
+    assert ask(proxy) == b"hello"
+    assert heard == [b"hello"]
+
+
 def test_a_doubled_request_arrives_twice_and_is_answered_once(
     network: tuple[Proxy, list[bytes]],
 ) -> None:

