@@ -17,7 +17,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from bench.lenet import LeNet
 from ganforge.cli import pairs
-from ganforge.networks import BUILTIN
+from ganforge.networks import BUILTIN, NetworkDefinition
 from ganforge.recipes import find_recipe
 from ganforge.wire.quality import Figures
 from ganforge_learner import registry, streams
@@ -157,17 +157,20 @@ def train(
 def set_up(names: list[str], config: dict[str, Any], dataset: Dataset) -> LearningStrategy:
     """Make the networks' first weights and the strategy as the learner does."""
     strategy = registry.find_strategy(config["strategy"])()
-    strategy.setup(config, dataset, *make_networks(names, config["seed"]))
+    definitions = [NETWORKS[name] for name in names]
+    strategy.setup(config, dataset, *build_networks(definitions, config["seed"]))
     return strategy
 
 
-def make_networks(names: list[str], seed: int) -> list[torch.nn.Sequential]:
+def build_networks(
+    definitions: Sequence[NetworkDefinition], seed: int
+) -> list[torch.nn.Sequential]:
     """Build networks with the first weights a seed gives."""
     drawn = streams.stream(seed, "initialisation")
     networks = []
-    for name in names:
-        network = build_network(NETWORKS[name])
-        initialise(network, NETWORKS[name], drawn)
+    for definition in definitions:
+        network = build_network(definition)
+        initialise(network, definition, drawn)
         networks.append(network)
     return networks
 

@@ -27,11 +27,11 @@ NETWORKS = {definition.name: definition for definition in BUILTIN}
 REAL = DIGITS.inputs.flatten(1)
 
 
-def watched(*diversities: float, spread: float = 1.0) -> list[bool]:
-    """Tell after which looks the alarm rings."""
+def watched(*diversities: float, contrast: float = 0.6, spread: float = 0.2) -> list[bool]:
+    """Tell after which looks the alarm rings; pale samples when not said otherwise."""
     watch, rings = Watch(), []
     for diversity in diversities:
-        watch = watch.after(diversity, spread)
+        watch = watch.after(diversity, contrast=contrast, spread=spread)
         rings.append(watch.rings)
     return rings
 
@@ -83,10 +83,23 @@ def test_the_noise_of_the_beginning_is_no_collapse_but_noise_for_ever_is() -> No
     assert rings == [False] * (NEVER - 1) + [True, True]
 
 
-def test_near_copies_are_a_collapse_from_the_beginning_on() -> None:
-    assert watched(*[0.1] * 5, spread=0.01) == [False] * 4 + [True]
-    assert watched(*[math.nan] * 5, spread=math.nan)[-1]
-    assert not any(watched(*[0.3] * 50, spread=0.01))  # close to each other, but of every kind
+def test_crisp_samples_of_few_kinds_are_a_collapse_from_the_beginning_on() -> None:
+    assert watched(*[0.1] * 8, contrast=1.0) == [False] * 7 + [True]
+    assert watched(*[math.nan] * 8, contrast=math.nan, spread=math.nan)[-1]
+    assert not any(watched(*[0.4] * 50, contrast=1.0))
+
+
+def test_one_picture_again_and_again_is_a_collapse_however_pale() -> None:
+    assert watched(*[0.1] * 8, spread=0.01) == [False] * 7 + [True]
+    assert not any(watched(*[0.4] * 50, spread=0.01))  # close to each other, but of every kind
+
+
+def test_a_slow_beginning_of_pale_samples_that_are_near_each_other_is_no_collapse() -> None:
+    assert not any(watched(*[0.05] * (NEVER - 1), contrast=0.7, spread=0.05))
+
+
+def test_few_kinds_for_a_while_are_no_collapse() -> None:
+    assert not any(watched(*[0.1] * 7, *[0.4] * 20, contrast=1.0))
 
 
 def test_the_spread_of_real_samples_is_one_and_of_one_picture_none() -> None:
@@ -111,6 +124,19 @@ def test_a_healthy_job_never_rings(seed: int) -> None:
         strategy.process_iteration(i)
         if (i + 1) % LOOK_INTERVAL == 0:
             assert alarm.look(strategy.draw_samples(latents)) is None, i
+
+
+def test_the_contrast_of_real_samples_is_one_and_of_their_mean_far_less() -> None:
+    known = Prototypes.of(REAL)
+    for drawn in torch.randperm(len(REAL))[: 10 * FAKES].view(10, FAKES):
+        assert 0.9 < known.contrast(REAL[drawn]) < 1.1
+    assert known.contrast(REAL.mean(0).repeat(FAKES, 1)) < 0.7
+    assert math.isnan(known.contrast(torch.full((FAKES, 64), torch.nan)))
+
+
+def test_samples_of_one_number_have_no_contrast() -> None:
+    numbers = torch.randn(200, 1, generator=torch.Generator().manual_seed(1))
+    assert Prototypes.of(numbers).contrast(numbers) == 0.0
 
 
 def test_what_it_says_tells_how_diverse_the_samples_are() -> None:

@@ -5,12 +5,19 @@ It needs neither classes nor a trained network. Real samples are grouped once ar
 
     diversity = exp(entropy of the fakes' prototypes) / exp(entropy of as many real samples')
 
-is about 1 for a healthy generator, 0.1 to 0.3 for real images of a single digit, and
+is about 1 for a healthy generator, 0.1 to 0.3 for real images of a single digit. But every
+generator begins without diversity: with noise, and then often for thousands of iterations with
+pictures that are all near the mean of the real ones, out of which the kinds grow. Such pictures
+are pale:
+
+    contrast = median over fakes of the standard deviation of its numbers / the same of real ones
+
+is about 0.5 for the mean image and 0.3 to 0.75 for slow beginnings, and 1 for real images. So
+samples are alike that have the contrast of real ones without their diversity; and those whose
 
     spread = median distance of a fake to its nearest other / the same of as many real samples
 
-is near 0 for a generator that makes one picture again and again. Noise is not diverse either, but
-spread: every generator begins with it.
+is near 0: one picture again and again, however pale.
 
 Shapes: N samples, P numbers in a sample, K prototypes.
 """
@@ -37,15 +44,17 @@ DRAWS = 20
 
 ARMED = 0.5
 """A diversity that only a generator reaches which has learnt something."""
-LOW = 0.25
+LOW = 0.3
 PERSISTENCE = 3
-"""Looks in a row at which the diversity has to be low."""
+"""Looks in a row at which the diversity of a generator that was diverse has to be low."""
 NEVER = 100
 """Looks after which a generator that was never diverse counts as collapsed, too."""
-ALIKE = 0.12
-"""A spread of near-copies."""
-RECENT, MOST = 10, 5
-"""Of so many looks, so many that found near-copies are a collapse."""
+CRISP = 0.85
+"""A contrast that no slow beginning reaches."""
+COPIES = 0.03
+"""A spread of copies."""
+RECENT, MOST = 10, 8
+"""Of so many looks, so many that found samples alike are a collapse."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ class Watch:
         is_armed: whether the median diversity of three looks in a row has ever been high.
         last: the diversities of the last three looks.
         low: looks in a row, up to the last, at which the diversity was low.
-        alike: which of the recent looks found near-copies.
+        alike: which of the recent looks found samples that are alike.
     """
 
     looks: int = 0
@@ -66,21 +75,22 @@ class Watch:
     low: int = 0
     alike: tuple[bool, ...] = ()
 
-    def after(self, diversity: float, spread: float) -> "Watch":
-        """Take in one more look; what is NaN counts as low."""
+    def after(self, diversity: float, *, contrast: float, spread: float) -> "Watch":
+        """Take in one more look; what is NaN counts as alike."""
         last = (*self.last, diversity)[-3:]
         is_low = not diversity >= LOW
+        is_alike = is_low and (not contrast < CRISP or not spread >= COPIES)
         return Watch(
             looks=self.looks + 1,
             is_armed=self.is_armed or (len(last) == 3 and sorted(last)[1] >= ARMED),
             last=last,
             low=self.low + 1 if is_low else 0,
-            alike=(*self.alike, is_low and not spread >= ALIKE)[-RECENT:],
+            alike=(*self.alike, is_alike)[-RECENT:],
         )
 
     @property
     def rings(self) -> bool:
-        """Whether the generator is diverse no more, or has never been, or makes near-copies."""
+        """Whether the generator is diverse no more, or never was, or its samples are alike."""
         stays_low = self.low >= PERSISTENCE and (self.is_armed or self.looks >= NEVER)
         return stays_low or sum(self.alike) >= MOST
 
@@ -93,11 +103,13 @@ class Prototypes:
         points_KP: the prototypes.
         effective: exp(entropy) of as many real samples as there are in a look; mean of draws.
         distance: the median distance of those to their nearest other; likewise.
+        contrast_within: the median standard deviation of the numbers within a sample.
     """
 
     points_KP: Tensor
     effective: float
     distance: float
+    contrast_within: float
 
     @classmethod
     def of(cls, real_NP: Tensor) -> "Prototypes":
@@ -114,7 +126,7 @@ class Prototypes:
         drawn = torch.randint(len(real_NP), (DRAWS, FAKES), generator=stream).to(real_NP.device)
         effective = sum(_effective(real_NP[row], points_KP) for row in drawn) / DRAWS
         distance = sum(_distance(real_NP[row.unique()]) for row in drawn) / DRAWS
-        return cls(points_KP, effective, distance)
+        return cls(points_KP, effective, distance, _contrast(real_NP))
 
     def diversity(self, fake_NP: Tensor) -> float:
         """Tell over how many prototypes samples spread, as a share of what real ones do.
@@ -124,6 +136,13 @@ class Prototypes:
         if not bool(torch.isfinite(fake_NP).all()):
             return math.nan
         return _effective(fake_NP, self.points_KP) / self.effective
+
+    def contrast(self, fake_NP: Tensor) -> float:
+        """Tell how far the numbers within a sample lie apart, as a share of what real ones' do.
+
+        NaN where a sample is not finite; 0 where real samples have no contrast.
+        """
+        return _contrast(fake_NP) / self.contrast_within if self.contrast_within else 0.0
 
     def spread(self, fake_NP: Tensor) -> float:
         """Tell how far samples lie from their nearest other, as a share of what real ones do.
@@ -138,6 +157,13 @@ class Prototypes:
 def _nearest(samples_NP: Tensor, points_KP: Tensor) -> Tensor:
     # argmin |x - p|^2 = argmin |p|^2 - 2 x.p
     return (points_KP.square().sum(1) - 2.0 * samples_NP @ points_KP.T).argmin(1)
+
+
+def _contrast(samples_NP: Tensor) -> float:
+    centred_NP = samples_NP - samples_NP.mean(dim=1, keepdim=True)
+    return float(torch.linalg.vector_norm(centred_NP, dim=1).median()) / math.sqrt(
+        samples_NP.shape[1]
+    )
 
 
 def _distance(samples_NP: Tensor) -> float:
@@ -175,7 +201,11 @@ class CollapseAlarm:
             self._prototypes = Prototypes.of(_examples(self._dataset).to(samples.device))
         fake_NP = samples.flatten(1).float()
         diversity = self._prototypes.diversity(fake_NP)
-        self._watch = self._watch.after(diversity, self._prototypes.spread(fake_NP))
+        self._watch = self._watch.after(
+            diversity,
+            contrast=self._prototypes.contrast(fake_NP),
+            spread=self._prototypes.spread(fake_NP),
+        )
         if not self._watch.rings:
             return None
         return f"its samples are {diversity:.0%} as diverse as the dataset's"
