@@ -39,6 +39,18 @@ def test_a_patch_changes_what_it_names_and_nothing_else(coordinator: Coordinator
     assert answer.headers["etag"] == coordinator.send("GET", path_of(before.id)).headers["etag"]
 
 
+def test_what_a_job_waits_for_is_part_of_its_entity_tag(coordinator: Coordinator) -> None:
+    job = coordinator.submit()
+    alone = coordinator.send("GET", path_of(job.id))
+    assert "no learner is here" in alone.json()["waitingFor"]
+    coordinator.learner()
+    known = {"If-None-Match": alone.headers["etag"]}
+    joined = coordinator.send("GET", path_of(job.id), headers=known)
+    assert (joined.status_code, joined.json()["waitingFor"]) == (200, None)
+    assert patch(coordinator, job.id, {"priority": 1}, alone.headers["etag"]).status_code == 412
+    assert patch(coordinator, job.id, {"priority": 1}, joined.headers["etag"]).status_code == 200
+
+
 def test_null_takes_away(coordinator: Coordinator) -> None:
     job = coordinator.submit(name="first", priority=3, config={"maxIterations": 10})
     body = {"name": None, "priority": None, "maxIterations": None}

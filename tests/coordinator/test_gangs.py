@@ -160,7 +160,7 @@ def test_a_gang_of_which_one_never_answers_is_given_back_and_rests_without_a_cou
                 work.beat(rank=rank)
         [attempt] = coordinator.client.job(job.id).attempts
         assert (attempt.state, attempt.end_reason) == ("LOST", "unacknowledged")
-        assert "it rests for another" in str(coordinator.client.job(job.id).waiting_for)
+        assert "it rests until" in str(coordinator.client.job(job.id).waiting_for)
 
 
 def test_the_rest_grows_with_every_gang_in_a_row_that_does_not_answer(

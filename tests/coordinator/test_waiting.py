@@ -54,12 +54,17 @@ def wish(target_filter: str | None = None, **facts: Any) -> Wish:
             [learner(takes_jobs=False)],
             "one learner could take it, drained or quarantined: resume one",
         ),
-        (wish(rests_ms=1500), [learner()], "it rests for another 2 s"),
+        (wish(rests_until_ms=1_795_410_007_900), [learner()], "it rests until 05:00:07 UTC"),
         (wish(), [learner(is_busy=True)], "one learner could take it, and none of them is free"),
         (
             wish(),
             [learner(is_busy=True), learner(GPU, is_busy=True)],
             "2 learners could take it, and none of them is free",
+        ),
+        (
+            wish(),
+            [learner(is_busy=True, number=500)],
+            "500 learners could take it, and none of them is free",
         ),
         (
             wish(count=3),

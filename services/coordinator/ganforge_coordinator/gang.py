@@ -8,6 +8,7 @@ other.
 """
 
 import random
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Any
 
@@ -45,7 +46,7 @@ BACK_OFF_LIMIT_MS = 60_000
 LOOKED_AT_ONCE = 100
 
 
-def sizes(learner: RowMapping) -> dict[str, int]:
+def sizes(learner: Mapping[Any, Any]) -> dict[str, int]:
     """Tell of the strategies that a learner can follow with others, how many they may be."""
     told = {info["name"]: info.get("maxLearners", 1) for info in learner["strategies"]}
     return {name: size for name, size in told.items() if size > 1}

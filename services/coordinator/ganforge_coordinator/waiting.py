@@ -1,16 +1,20 @@
 """What a queued job waits for, in words."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache, lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, RowMapping, Text, cast, exists, func, select
 
 from ganforge.wire.jobs import JobState
 from ganforge.wire.learning import LearnerState
 from ganforge_chassis.database import now
 from ganforge_coordinator import catalog, fitting, gang, selector
 from ganforge_coordinator.db.models import attempt_members, learners, selectors
+from ganforge_coordinator.events import instant
 from ganforge_coordinator.ledger import JobRow
 from ganforge_coordinator.roster import ALIVE_MS
 from ganforge_coordinator.selector import Selector
@@ -18,12 +22,14 @@ from ganforge_coordinator.selector import Selector
 
 @dataclass(frozen=True)
 class Candidate:
-    """A learner that is here."""
+    """A learner that is here, or several of which the same is to be told."""
 
     labels: dict[str, str]
     datasets: frozenset[str]
     is_busy: bool
     takes_jobs: bool = True
+    number: int = 1
+    """How many learners this is; those with labels are told one by one."""
     sizes: dict[str, int] = field(default_factory=dict)
     """With how many together it can follow a strategy, where those are several."""
 
@@ -36,7 +42,8 @@ class Wish:
     strategy: str = ""
     count: int = 1
     selector: Selector | None = None
-    rests_ms: int = 0
+    rests_until_ms: int | None = None
+    """Given as the time and not as what is left of it: a job that rests stays as it is told."""
 
 
 def reasons(connection: Connection, rows: Sequence[JobRow]) -> dict[str, str]:
@@ -45,47 +52,72 @@ def reasons(connection: Connection, rows: Sequence[JobRow]) -> dict[str, str]:
     if not queued:
         return {}
     time = now(connection)
-    together = any(row["target_count"] > 1 for row in queued)
-    here = _candidates(connection, time, with_sizes=together)
     asked = _selectors(connection, {row["selector_id"] for row in queued})
+    here = _candidates(
+        connection,
+        time,
+        with_labels=bool(asked),
+        with_sizes=any(row["target_count"] > 1 for row in queued),
+    )
+
+    @cache
+    def reason(dataset: str, strategy: str, count: int, selector_id: str, rests: int | None) -> Any:
+        wish = Wish(dataset, strategy, count, asked.get(selector_id), rests)
+        return explain(wish, here)
+
     told = {}
     for row in queued:
-        wish = Wish(
-            dataset=row["dataset"],
-            strategy=row["strategy"],
-            count=row["target_count"],
-            selector=asked.get(row["selector_id"]),
-            rests_ms=max(0, row["run_after_ms"] - time),
-        )
-        if (reason := explain(wish, here)) is not None:
-            told[row["id"]] = reason
+        rests = row["run_after_ms"] if row["run_after_ms"] > time else None
+        wished = (row["dataset"], row["strategy"], row["target_count"], row["selector_id"])
+        if (words := reason(*wished, rests)) is not None:
+            told[row["id"]] = words
     return told
 
 
-def _candidates(connection: Connection, time: int, *, with_sizes: bool) -> list[Candidate]:
+def _candidates(
+    connection: Connection, time: int, *, with_labels: bool, with_sizes: bool
+) -> list[Candidate]:
+    """Read the learners that are here: what nobody asks for is left out, and what is alike counted.
+
+    Labels tell each learner from all others, and strategies are long, for their schemas.
+    """
     busy = exists().where(attempt_members.c.learner_id == learners.c.id, attempt_members.c.active)
-    asked = select(
-        learners.c.id,
-        learners.c.name,
-        learners.c.device,
-        learners.c.version,
-        learners.c.labels,
-        learners.c.datasets,
-        learners.c.state,
-        busy.label("is_busy"),
-    ).where(learners.c.is_current, learners.c.last_seen_ms > time - ALIVE_MS)
-    if with_sizes:  # not always: strategies are long, for their schemas
-        asked = asked.add_columns(learners.c.strategies)
-    return [
-        Candidate(
-            labels=fitting.labels_of(row),
-            datasets=frozenset(info["name"] for info in catalog.readable(row["datasets"])),
-            is_busy=row["is_busy"],
-            takes_jobs=row["state"] == LearnerState.ACTIVE,
-            sizes=gang.sizes(row) if with_sizes else {},
-        )
-        for row in connection.execute(asked).mappings()
-    ]
+    columns = [cast(learners.c.datasets, Text).label("datasets"), learners.c.state]
+    if with_labels:
+        columns += [learners.c[name] for name in ("id", "name", "device", "version")]
+        columns.append(cast(learners.c.labels, Text).label("labels"))
+    if with_sizes:
+        columns.append(cast(learners.c.strategies, Text).label("strategies"))
+    found = (
+        select(*columns, busy.label("is_busy"))
+        .where(learners.c.is_current, learners.c.last_seen_ms > time - ALIVE_MS)
+        .subquery()
+    )
+    alike = select(*found.c, func.count().label("number")).group_by(*found.c)
+    return [_candidate(row) for row in connection.execute(alike).mappings()]
+
+
+def _candidate(row: RowMapping) -> Candidate:
+    labels = json.loads(row["labels"]) if "labels" in row else None
+    return Candidate(
+        labels={} if labels is None else fitting.labels_of({**row, "labels": labels}),
+        datasets=_readable(row["datasets"]),
+        is_busy=row["is_busy"],
+        takes_jobs=row["state"] == LearnerState.ACTIVE,
+        number=row["number"],
+        sizes=_sizes(row["strategies"]) if "strategies" in row else {},
+    )
+
+
+# Hundreds of learners tell these in the same words.
+@lru_cache(maxsize=100)
+def _readable(datasets: str) -> frozenset[str]:
+    return frozenset(info["name"] for info in catalog.readable(json.loads(datasets)))
+
+
+@lru_cache(maxsize=100)
+def _sizes(strategies: str) -> dict[str, int]:
+    return gang.sizes({"strategies": json.loads(strategies)})
 
 
 def _selectors(connection: Connection, ids: set[str | None]) -> dict[str, Selector]:
@@ -108,24 +140,28 @@ def explain(wish: Wish, here: Sequence[Candidate]) -> str | None:
         return f"no learner {who} reads the dataset {wish.dataset}"
     takers = [one for one in readers if one.takes_jobs]
     if not takers:
-        return f"{_learners(len(readers))} could take it, drained or quarantined: resume one"
-    if wish.rests_ms:
-        return f"it rests for another {-(-wish.rests_ms // 1000)} s"
+        return f"{_learners(_sum(readers))} could take it, drained or quarantined: resume one"
+    if wish.rests_until_ms is not None:
+        return f"it rests until {instant(wish.rests_until_ms):%H:%M:%S} UTC"
     return _too_few(wish, takers)
 
 
 def _too_few(wish: Wish, takers: Sequence[Candidate]) -> str | None:
     """Say that of those who could take the job too few are here, or free."""
     able = [one for one in takers if one.sizes.get(wish.strategy, 1) >= wish.count]
-    free = sum(not one.is_busy for one in able)
-    if len(able) >= wish.count and free >= wish.count:
+    there, free = _sum(able), _sum(one for one in able if not one.is_busy)
+    if there >= wish.count and free >= wish.count:
         return None
     if wish.count == 1:
-        return f"{_learners(len(able))} could take it, and none of them is free"
+        return f"{_learners(there)} could take it, and none of them is free"
     wanted = f"it takes {wish.count} learners at once"
-    if len(able) < wish.count:
-        return f"{wanted}, and {_count(len(able))} here that can work on it together"
-    return f"{wanted}: {len(able)} could take it, and {_count(free)} free of them"
+    if there < wish.count:
+        return f"{wanted}, and {_count(there)} here that can work on it together"
+    return f"{wanted}: {there} could take it, and {_count(free)} free of them"
+
+
+def _sum(some: Iterable[Candidate]) -> int:
+    return sum(one.number for one in some)
 
 
 def _fits(wish: Wish, one: Candidate) -> bool:
