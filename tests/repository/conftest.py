@@ -50,6 +50,11 @@ class Repository:
         headers = {"Authorization": f"Bearer {TOKENS[role]}", **options.pop("headers", {})}
         return self.http.request(method, path, headers=headers, **options)
 
+    def close(self) -> None:
+        """Close the connections of its clients."""
+        for transport in self.transports.values():
+            transport.close()
+
     def file(self, content: bytes, name: str = "weights.safetensors") -> Path:
         path = self.folder / name
         path.write_bytes(content)
@@ -112,5 +117,4 @@ def repository(start: Callable[[], Any], tmp_path: Path) -> Iterator[Repository]
     with served(app) as url, httpx.Client(base_url=url, timeout=60) as http:
         running = Repository(http, app.state.database, tmp_path)
         yield running
-        for transport in running.transports.values():
-            transport.close()
+        running.close()

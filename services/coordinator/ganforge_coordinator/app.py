@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from ganforge._transport import Transport
 from ganforge.repository import RepositoryClient
-from ganforge_chassis import application, migrations
+from ganforge_chassis import application, description, migrations
 from ganforge_chassis.database import Database
 from ganforge_coordinator import census, dispatch, token_book
 from ganforge_coordinator.api import (
@@ -19,6 +19,7 @@ from ganforge_coordinator.api import (
     tokens,
 )
 from ganforge_coordinator.api.deps import Service
+from ganforge_coordinator.api.description import DESCRIPTION
 from ganforge_coordinator.janitor import Janitor
 from ganforge_coordinator.reaper import Reaper
 from ganforge_coordinator.settings import CoordinatorSettings
@@ -83,6 +84,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     # Events and progress before jobs: all live below /v1/jobs/{id}.
     for api in (events, progress, jobs, attempts, catalog, tokens, session, samples, pages):
         app.include_router(api.router)
+    description.install(app, DESCRIPTION)
     app.mount("/static", Assets())
     return app
 

@@ -4,11 +4,12 @@ import logging
 
 from fastapi import FastAPI
 
-from ganforge_chassis import application, migrations
+from ganforge_chassis import application, description, migrations
 from ganforge_chassis.database import Database
 from ganforge_repository import introspection, networks
 from ganforge_repository.api import blobs, snapshots, tags, versions
 from ganforge_repository.api import networks as networks_api
+from ganforge_repository.api.description import DESCRIPTION
 from ganforge_repository.blob_store import DatabaseStore
 from ganforge_repository.settings import RepositorySettings
 
@@ -39,6 +40,7 @@ def create_app(settings: RepositorySettings) -> FastAPI:
     app.state.max_blob_bytes = settings.max_blob_bytes
     for module in (networks_api, tags, versions, blobs, snapshots):
         app.include_router(module.router)
+    description.install(app, DESCRIPTION)
     return app
 
 

@@ -95,7 +95,7 @@ async def _idempotency_key(
 
 Parts = Annotated[Service, Depends(_service)]
 WaitSeconds = Annotated[float, Depends(_wait_seconds)]
-JobId = Annotated[str, Path(max_length=64, description="the job's id")]
+JobId = Annotated[str, Path(max_length=64, description="the job's id", examples=["4xh2k9d0qz7m"])]
 AttemptId = Annotated[str, Path(max_length=36, description="the attempt's id, from the claim")]
 
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]

@@ -49,9 +49,7 @@ async def put_blob(
     operation_id="getBlob",
     dependencies=[learns],
     response_class=Response,
-    responses={
-        200: {"content": {SAFETENSORS: {}, PNG: {}}, "description": "the bytes"},
-    },
+    responses=streams.answers("the bytes", SAFETENSORS, PNG),
 )
 def get_blob(request: Request, database: Db, store: Store, digest: BlobDigest) -> Response:
     """Fetch bytes; takes `If-None-Match`, `Range` and `If-Range`."""

@@ -32,6 +32,7 @@ def list_networks(database: Db, pages: PagesOf100) -> NetworkPage:
     operation_id="getNetwork",
     dependencies=[reads],
     response_model=NetworkSummary,
+    responses={304: {"description": "it is still what If-None-Match names"}},
 )
 def get_network(request: Request, database: Db, network: NetworkName) -> Response:
     """Tell of one network; `ETag` is the digest of its definition."""
@@ -47,6 +48,7 @@ def get_network(request: Request, database: Db, network: NetworkName) -> Respons
     operation_id="putNetwork",
     dependencies=[defines],
     response_model=NetworkSummary,
+    responses={201: {"model": NetworkSummary, "description": "the network is new"}},
 )
 def put_network(
     database: Db,

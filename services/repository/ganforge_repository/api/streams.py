@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 from anyio.to_thread import run_sync
@@ -18,6 +19,17 @@ DRAINED_BYTES = 64 << 20
 
 MUST_REVALIDATE = "private, no-cache"
 IMMUTABLE = "private, max-age=31536000, immutable"
+
+
+def answers(what: str, *media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Give the answers of ``send`` as OpenAPI tells of them."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    content = {"content": dict.fromkeys(media_types, binary)}
+    return {
+        200: {"description": what, **content},
+        206: {"description": f"the part of {what} that Range asks for", **content},
+        304: {"description": "it is still what If-None-Match names"},
+    }
 
 
 def media_type_of(request: Request) -> str:

@@ -1,6 +1,6 @@
 """``.../versions``: the immutable versions of a network's weights."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from anyio.to_thread import run_sync
 from fastapi import Header, HTTPException, Request, Response
@@ -40,12 +40,6 @@ from ganforge_repository.upload import Received
 router = api_router("weights", prefix="/v1/networks/{network}/tags/{tag}/versions")
 
 _TAKEN = (SAFETENSORS, "application/octet-stream")
-_WEIGHTS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {SAFETENSORS: {}}, "description": "the safetensors file"}
-}
-_SAMPLES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {PNG: {}}, "description": "the sample grid"}
-}
 
 
 @router.get("", operation_id="listVersions", dependencies=[reads])
@@ -115,7 +109,7 @@ def get_version(
     operation_id="getWeights",
     dependencies=[reads],
     response_class=Response,
-    responses=_WEIGHTS,
+    responses=streams.answers("the safetensors file", SAFETENSORS),
 )
 def get_weights(
     request: Request,
@@ -151,7 +145,7 @@ def get_weights(
     operation_id="getSamples",
     dependencies=[reads],
     response_class=Response,
-    responses=_SAMPLES,
+    responses=streams.answers("the sample grid", PNG),
 )
 def get_samples(
     request: Request,
