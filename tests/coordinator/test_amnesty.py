@@ -1,16 +1,20 @@
 """Time that nobody counted counts against nobody; a trainer that hangs does."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, text, update
 
 from ganforge.errors import LeaseLost
 from ganforge.wire.jobs import JobState
+from ganforge.wire.learning import Command
 from ganforge_chassis.clock import now_ms
 from ganforge_coordinator import amnesty, lease
 from ganforge_coordinator.db.models import attempt_members, jobs
 from ganforge_coordinator.db.models import coordinator as singleton
 from tests.coordinator.conftest import Start
 from tests.coordinator.running import Coordinator
+from tests.support.system import until
 
 HOUR_MS = 3_600_000
 NEVER = 60.0
@@ -58,6 +62,28 @@ def test_a_learner_that_beats_again_after_a_gap_has_lost_nothing(
         told = after.client.job(job.id)
         assert (told.state, len(told.attempts)) == (JobState.RUNNING, 1)
         assert after.row(job.id)["losses"] == 0
+
+
+def test_a_lease_renewed_while_an_amnesty_is_given_lives_on(start: Start) -> None:
+    with start(reap_seconds=NEVER) as coordinator, ThreadPoolExecutor() as threads:
+        coordinator.submit()
+        work = coordinator.learner().work()
+        shift_all(coordinator, HOUR_MS)
+        with coordinator.database.write() as connection:
+            assert amnesty.mark_time(connection) >= HOUR_MS
+            beat = threads.submit(work.beat)
+            until(lambda: somebody_waits(coordinator), "the beat waits")
+        assert beat.result().command == Command.RUN
+        assert work.push(0, 0, [1.0]).applied
+
+
+def somebody_waits(coordinator: Coordinator) -> bool:
+    """Say whether PostgreSQL lets somebody wait; on SQLite whoever writes now waits anyway."""
+    if coordinator.database.is_sqlite:
+        return True
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with coordinator.database.read() as connection:  # one transaction sees one state of it
+        return bool(connection.execute(text(waiting)).scalar_one())
 
 
 def test_after_a_gap_a_silent_learner_has_one_whole_lease_and_no_more(

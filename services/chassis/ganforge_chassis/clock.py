@@ -25,3 +25,20 @@ def _postgresql(element: now_ms, compiler: Any, **kw: Any) -> str:
     # Not now(): that is the transaction's start, so a write that waited for a lock
     # would be judged by a time long gone, and an expired lease could be renewed.
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
+
+
+class later(FunctionElement[int]):
+    """The later of two times."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(later, "sqlite")
+def _sqlite_later(element: later, compiler: Any, **kw: Any) -> str:
+    return f"max({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(later, "postgresql")
+def _postgresql_later(element: later, compiler: Any, **kw: Any) -> str:
+    return f"greatest({compiler.process(element.clauses, **kw)})"

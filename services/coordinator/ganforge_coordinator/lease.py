@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from ganforge.errors import Conflict, LeaseLost
-from ganforge_chassis.clock import now_ms
+from ganforge_chassis.clock import later, now_ms
 from ganforge_coordinator import amnesty, gang, ledger
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs
 from ganforge_coordinator.job import Trigger
@@ -94,7 +94,11 @@ def _renewal() -> Update:
             member.lease_until_ms > amnesty.counted_ms(),
         )
         .values(
-            lease_until_ms=amnesty.counted_ms() + lease_ms.scalar_subquery(),
+            # Never earlier than it was: PostgreSQL judges a statement that waited for an amnesty
+            # by the mark before it, but by the row after it.
+            lease_until_ms=later(
+                member.lease_until_ms, amnesty.counted_ms() + lease_ms.scalar_subquery()
+            ),
             iteration=case((is_farther, done), else_=member.iteration),
             advanced_ms=case(
                 (or_(bindparam("is_waiting", type_=Boolean), is_farther), now_ms()),

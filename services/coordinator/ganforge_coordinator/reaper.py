@@ -42,7 +42,8 @@ class Reaper:
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Forgive the time that nobody counted, before any learner asks; then begin."""
+        self._mark_time()
         self._thread.start()
 
     def stop(self) -> None:
