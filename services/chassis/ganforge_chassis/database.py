@@ -57,7 +57,9 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+    def write(
+        self, *, durable: bool = True, patience_ms: int | None = None
+    ) -> Iterator[Connection]:
         """Open a transaction that may write.
 
         Args:
@@ -65,14 +67,21 @@ class Database:
                 outlives the death of this process like any other, is never torn, and is safe
                 once a durable one that came later is. What is lost is of the last moments: on
                 PostgreSQL less than a second, on SQLite since the last durable one.
+            patience_ms: how long PostgreSQL lets it wait for each lock; for ever when None.
         """
         with self._writer, self.engine.connect() as connection:
             synchronous = "FULL" if durable else "NORMAL"
             connection = connection.execution_options(ganforge_write=synchronous)
             with connection.begin():
-                if not (durable or self.is_sqlite):
-                    connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+                if wishes := self._wishes(durable, patience_ms):
+                    connection.exec_driver_sql(wishes)
                 yield connection
+
+    def _wishes(self, durable: bool, patience_ms: int | None) -> str:
+        """Say what PostgreSQL is to do otherwise in one transaction."""
+        wishes = [] if durable else ["SET LOCAL synchronous_commit TO off"]
+        wishes += [] if patience_ms is None else [f"SET LOCAL lock_timeout TO {patience_ms}"]
+        return "" if self.is_sqlite else "; ".join(wishes)
 
     @contextmanager
     def reshape(self) -> Iterator[Connection]:
