@@ -228,7 +228,7 @@ class Leases(Store):
         # The first beat of a trainer tells where it starts, not how far it came.
         done = 0 if is_first and fate is not Fate.REPEATED else says.iteration
         for reply in self.told(
-            attempt, fate, lambda c: dispatch.beat(c, attempt.id, says), iteration=done
+            attempt, fate, lambda c: dispatch.beat(c, attempt.id, says)[1], iteration=done
         ):
             if says.started:
                 attempt.job.start(self.now)

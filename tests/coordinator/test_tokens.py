@@ -184,11 +184,11 @@ def test_a_learner_from_before_principals_were_kept_is_anybodys(
     coordinator: Coordinator, tokens: Tokens
 ) -> None:
     coordinator.submit()
-    work = coordinator.learner().work()
+    assignment = coordinator.learner().take().assignment
     with coordinator.database.write() as connection:
         connection.execute(update(learners).values(principal=None))
         assert connection.execute(select(attempt_members)).all()
-    Work(worker(coordinator, tokens.create("learner", "ada")), work.assignment).beat()
+    Work(worker(coordinator, tokens.create("learner", "ada")), assignment).beat()
 
 
 def test_the_repository_asks_the_coordinator_whose_a_token_is(

@@ -16,6 +16,9 @@ _JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json", re.IGNORECASE)
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _UNHOLDABLE = re.compile("[\0\ud800-\udfff]")
 
+NOTHING = object()
+"""What an empty body is parsed to."""
+
 
 class ApiRoute(APIRoute):
     """Refuses, the same way on every database, what PostgreSQL cannot hold or nobody can read."""
@@ -27,7 +30,7 @@ class ApiRoute(APIRoute):
         takes_json = field is not None and not isinstance(field.field_info, Form)
 
         async def answer(request: Request) -> Response:
-            _check_address(request)
+            check_address(request)
             if takes_json:
                 request = _JsonRequest(request.scope, request.receive)
                 await request.check()
@@ -36,34 +39,37 @@ class ApiRoute(APIRoute):
         return answer
 
 
-def api_router(tag: str, *, prefix: str = "") -> APIRouter:
+def api_router(tag: str, *, prefix: str = "", route_class: type[ApiRoute] = ApiRoute) -> APIRouter:
     """Make a router for a part of the HTTP API."""
-    return APIRouter(prefix=prefix, tags=[tag], responses=RESPONSES, route_class=ApiRoute)
+    return APIRouter(prefix=prefix, tags=[tag], responses=RESPONSES, route_class=route_class)
 
 
 class _JsonRequest(Request):
-    """A request whose body is JSON in UTF-8 (RFC 8259), parsed once."""
+    """A request whose body is JSON, parsed once."""
 
     async def check(self) -> None:
-        """Parse the body; one that is empty is left to be missed.
-
-        Raises:
-            HTTPException: the body is of another media type: 415.
-            BadInput: it is no JSON, or holds text that cannot be kept.
-        """
-        body = await self.body()
-        if not body:
-            return
-        media_type = self.headers.get("content-type", "").partition(";")[0].strip()
-        if not _JSON.fullmatch(media_type):
-            raise HTTPException(
-                415, "the body is to be JSON, sent as Content-Type: application/json"
-            )
-        self._parsed = parse(body)
+        """Parse the body; one that is empty is left to be missed."""
+        self._parsed = await read_json(self)
 
     async def json(self) -> Any:
         """Give the body."""
         return self._parsed
+
+
+async def read_json(request: Request) -> Any:
+    """Parse a body that is JSON in UTF-8 (RFC 8259); gives ``NOTHING`` when it is empty.
+
+    Raises:
+        HTTPException: the body is of another media type: 415.
+        BadInput: it is no JSON, or holds text that cannot be kept.
+    """
+    body = await request.body()
+    if not body:
+        return NOTHING
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if not _JSON.fullmatch(media_type):
+        raise HTTPException(415, "the body is to be JSON, sent as Content-Type: application/json")
+    return parse(body)
 
 
 def parse(body: bytes) -> Any:
@@ -104,7 +110,13 @@ def _unholdable(value: Any, *at: object) -> Iterator[str]:
                 yield from _unholdable(item, *at, key)
 
 
-def _check_address(request: Request) -> None:
+def check_address(request: Request) -> None:
+    """Refuse NUL in an address, which PostgreSQL can hold nowhere.
+
+    Raises:
+        NotFound: the path holds it.
+        BadInput: the query does.
+    """
     if "\0" in request.scope["path"]:
         raise NotFound("no name holds NUL: there is nothing here")
     if b"%00" in request.scope["query_string"] or b"\0" in request.scope["query_string"]:

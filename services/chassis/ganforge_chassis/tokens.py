@@ -134,20 +134,30 @@ def require(role: Role) -> Callable[..., Awaitable[Caller]]:
 
     # The scheme is there for OpenAPI's readers; the token is read by ``token_of``.
     async def check(request: Request, scheme: Annotated[object, Security(_BEARER)]) -> Caller:
-        tokens: Tokens = request.app.state.tokens
-        token = token_of(request)
-        caller = tokens.remembered(token)
-        if caller is None:
-            caller = await run_in_threadpool(tokens.caller, token)
-        if role not in caller.role.reach:
-            raise NotAllowed(
-                f"this needs the role {role}; the token has {caller.role}",
-                error="insufficient_scope",
-                scope=role,
-            )
-        return caller
+        return await admit(request, role)
 
     return check
+
+
+async def admit(request: Request, role: Role) -> Caller:
+    """Let only callers with ``role`` through, and tell who it is.
+
+    Raises:
+        NotAuthenticated: there is no token, or nobody knows it.
+        NotAllowed: its role does not reach as far.
+    """
+    tokens: Tokens = request.app.state.tokens
+    token = token_of(request)
+    caller = tokens.remembered(token)
+    if caller is None:
+        caller = await run_in_threadpool(tokens.caller, token)
+    if role not in caller.role.reach:
+        raise NotAllowed(
+            f"this needs the role {role}; the token has {caller.role}",
+            error="insufficient_scope",
+            scope=role,
+        )
+    return caller
 
 
 def token_file(folder: Path) -> str:

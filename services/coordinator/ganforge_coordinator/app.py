@@ -12,6 +12,7 @@ from ganforge_coordinator.api import (
     catalog,
     events,
     jobs,
+    learners,
     pages,
     progress,
     samples,
@@ -48,6 +49,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     threads = (reaper, watch, janitor)
 
     def start() -> None:
+        service.writer.start()
         for thread in threads:
             thread.start()
 
@@ -60,6 +62,7 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     def end() -> None:
         for thread in threads:
             thread.join()
+        service.writer.close()
         if transport is not None:
             transport.close()
 
@@ -81,8 +84,10 @@ def create_app(settings: CoordinatorSettings) -> FastAPI:
     app.state.service = service
     app.state.metrics.register(service.tally)
     app.state.metrics.register(janitor.retired)
-    # Events and progress before jobs: all live below /v1/jobs/{id}.
-    for api in (events, progress, jobs, attempts, catalog, tokens, session, samples, pages):
+    # Attempts first: they are asked most. Events and progress before jobs: all live below
+    # /v1/jobs/{id}.
+    apis = (attempts, learners, events, progress, jobs, catalog, tokens, session, samples, pages)
+    for api in apis:
         app.include_router(api.router)
     description.install(app, DESCRIPTION)
     app.mount("/static", Assets())

@@ -156,37 +156,28 @@ def is_worth_claiming(connection: Connection, learner_id: str, claim_key: str) -
     return was_chosen or gang.is_worth_forming(connection, row)
 
 
-def beat(connection: Connection, attempt_id: str, beat: Heartbeat) -> HeartbeatReply:
+def beat(connection: Connection, attempt_id: str, beat: Heartbeat) -> tuple[bool, HeartbeatReply]:
     """Renew a lease, note that the trainer has started, and say what stands.
+
+    Returns:
+        Whether it was news that the trainer has started, and the answer.
 
     Raises:
         LeaseLost: the lease is gone.
     """
     # The learner before the job, as everywhere: two orders of locks would be a deadlock.
     roster.see_member(connection, attempt_id, beat.rank)
-    if beat.started and not assignment.has_started(connection, attempt_id, beat.rank):
+    is_news = beat.started and not assignment.has_started(connection, attempt_id, beat.rank)
+    if is_news:
         held = lease.hold(connection, attempt_id, beat.rank)
         assignment.note_started(connection, held.job, beat)
     else:
         lease.guard(
             connection, attempt_id, beat.rank, iteration=beat.iteration, waiting=beat.waiting
         )
-    return standing(connection, attempt_id, beat.rank)
+    return is_news, standing(connection, attempt_id, beat.rank)
 
 
-def job_of(connection: Connection, attempt_id: str) -> str:
-    """Give the id of an attempt's job.
-
-    Raises:
-        LeaseLost: there is no such attempt.
-    """
-    job_id = connection.execute(_JOB_OF, {"attempt": attempt_id}).scalar_one_or_none()
-    if job_id is None:
-        raise LeaseLost("there is no such attempt: drop it and claim anew")
-    return str(job_id)
-
-
-_JOB_OF = select(attempts.c.job_id).where(attempts.c.id == bindparam("attempt"))
 _STANDING = (
     select(jobs.c.desired, jobs.c.lease_ttl_ms, learners.c.state)
     .join(attempt_members, attempt_members.c.attempt_id == jobs.c.attempt_id)

@@ -44,13 +44,14 @@ class Waiter:
         """Whether the topic changed since the last wait; to be asked on the waiter's loop."""
         return self._changed.is_set()
 
-    async def wait(self, seconds: float) -> None:
-        """Return when the topic changed since the last call, or after ``seconds``."""
+    async def wait(self, seconds: float) -> bool:
+        """Return True when the topic changed since the last call, False after ``seconds``."""
         try:
             await asyncio.wait_for(self._changed.wait(), timeout=seconds)
         except TimeoutError:
-            return
+            return False
         self._changed.clear()
+        return True
 
 
 class Signals:

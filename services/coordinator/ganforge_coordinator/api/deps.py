@@ -11,9 +11,10 @@ from ganforge.errors import NotAllowed
 from ganforge.repository import RepositoryClient
 from ganforge.wire.tokens import Role
 from ganforge_chassis.database import Database
+from ganforge_chassis.group_writer import GroupWriter
 from ganforge_chassis.tokens import Caller, Tokens, require
 from ganforge_coordinator.idempotency import InHand
-from ganforge_coordinator.owners import Owners
+from ganforge_coordinator.owners import Owners, Settled
 from ganforge_coordinator.settings import CoordinatorSettings
 from ganforge_coordinator.signals import Signals
 from ganforge_coordinator.tally import Tally
@@ -51,6 +52,7 @@ class Service:
         self.charts = threading.Semaphore(CHARTS_AT_ONCE)
         self.in_hand = InHand()
         self.owners = Owners(database)
+        self.writer = GroupWriter(database)
 
 
 # Not ``def``: FastAPI would send each of these to a thread and wait for it, on every request.
@@ -59,7 +61,7 @@ async def _service(request: Request) -> Service:
     return service
 
 
-async def _wait_seconds(prefer: Annotated[str | None, Header()] = None) -> float:
+async def read_wait(prefer: Annotated[str | None, Header()] = None) -> float:
     """Read ``Prefer: wait=N`` (RFC 7240, section 4.3), in seconds; 0 when it is not there."""
     # What is not understood is passed over, as section 2 wants it.
     wish = _WAIT.search(prefer or "")
@@ -94,7 +96,7 @@ async def _idempotency_key(
 
 
 Parts = Annotated[Service, Depends(_service)]
-WaitSeconds = Annotated[float, Depends(_wait_seconds)]
+WaitSeconds = Annotated[float, Depends(read_wait)]
 JobId = Annotated[str, Path(max_length=64, description="the job's id", examples=["4xh2k9d0qz7m"])]
 AttemptId = Annotated[str, Path(max_length=36, description="the attempt's id, from the claim")]
 
@@ -130,18 +132,20 @@ async def _own_learner(learner_id: str, caller: LearnerCaller, parts: Parts) -> 
         _require_own(await run_in_threadpool(parts.owners.of_learner, learner_id), caller)
 
 
-async def _own_attempt(attempt_id: AttemptId, caller: LearnerCaller, parts: Parts) -> None:
+async def own_attempt(attempt_id: AttemptId, caller: LearnerCaller, parts: Parts) -> None:
     """Let nobody write for another's attempt; of one that is unknown the use-case tells.
 
     Raises:
         NotAllowed: none of its learners registered with a token of the caller's.
     """
-    if caller.role is Role.ADMIN:
-        return
-    known = parts.owners.remembered(attempt_id)
-    if known is None:
-        known = await run_in_threadpool(parts.owners.of_attempt, attempt_id)
-    _require_own(known, caller)
+    if caller.role is not Role.ADMIN and (settled := await settled_of(parts, attempt_id)):
+        _require_own(settled.principals, caller)
+
+
+async def settled_of(parts: Service, attempt_id: str) -> Settled | None:
+    """Tell whose an attempt is and which job's; None when there is no such attempt."""
+    settled = parts.owners.remembered(attempt_id)
+    return settled or await run_in_threadpool(parts.owners.of_attempt, attempt_id)
 
 
 def _require_own(owners: frozenset[str | None], caller: Caller) -> None:
@@ -150,4 +154,4 @@ def _require_own(owners: frozenset[str | None], caller: Caller) -> None:
 
 
 OWN_LEARNER = Depends(_own_learner)
-OWN_ATTEMPT = Depends(_own_attempt)
+OWN_ATTEMPT = Depends(own_attempt)
