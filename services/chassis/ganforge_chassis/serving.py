@@ -11,6 +11,9 @@ from starlette.types import ASGIApp
 from ganforge.errors import Conflict
 from ganforge_chassis.protocol import ProblemProtocol
 
+BACKLOG = 2048
+"""How many may wait to be let in, as uvicorn has it."""
+
 
 def listen(host: str, port: int) -> socket.socket:
     """Take the address, so that a taken one is known before anything else starts.
@@ -25,6 +28,8 @@ def listen(host: str, port: int) -> socket.socket:
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((host, port))
+        # From now on who comes waits until the app has started, rather than being turned away.
+        taken.listen(BACKLOG)
     except OSError as error:
         taken.close()
         reason = error.strerror or str(error)
