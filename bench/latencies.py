@@ -113,9 +113,9 @@ def kill_learner_of(system: System, job_id: str) -> tuple[str, int, float]:
 
 
 def start(system: System, names: list[str]) -> None:
-    """Start learners and wait until they take jobs."""
-    system.start(*names)
+    """Start learners, one after the other, each when the one before takes jobs."""
     for name in names:
+        system.start(name)
         system.until_it_takes_jobs(name)
 
 
@@ -130,9 +130,8 @@ def end(place: Ground, job_ids: list[str]) -> None:
         place.finish(job_id)
 
 
-def measure(asked: argparse.Namespace, database: str) -> dict[str, Any]:
+def measure(asked: argparse.Namespace, database: str, figures: Figures) -> None:
     """Measure on one kind of database."""
-    figures = Figures()
     with (
         tempfile.TemporaryDirectory(prefix="ganforge-bench-") as folder,
         ready(Path(folder), database, pace=FULL) as place,
@@ -140,14 +139,24 @@ def measure(asked: argparse.Namespace, database: str) -> dict[str, Any]:
         place.system.until_it_takes_jobs("learner")
         submits(place, figures, asked.submits)
         stops(place, figures, asked.stops)
-        restarts(place, figures, asked.restarts)
-        kills(place, figures, asked.kills, asked.hosts)
-    told = figures.told()["milliseconds"]
-    return {"database": database, "load_average": os.getloadavg(), "milliseconds": told}
+        if asked.restarts:
+            restarts(place, figures, asked.restarts)
+        if asked.kills:
+            kills(place, figures, asked.kills, asked.hosts)
+
+
+def tell(asked: argparse.Namespace, database: str, figures: Figures) -> None:
+    """Print what was measured on one kind of database."""
+    milliseconds = figures.told()["milliseconds"]
+    told = {"database": database, "load_average": os.getloadavg(), "milliseconds": milliseconds}
+    if asked.json:
+        print(json.dumps(told), flush=True)
+    else:
+        show(told)
 
 
 def show(told: dict[str, Any]) -> None:
-    """Print what was measured on one kind of database."""
+    """Print it for people."""
     load_average = " ".join(f"{load:.1f}" for load in told["load_average"])
     print(f"{told['database']}; load average of the machine at the end: {load_average}")
     for name, row in told["milliseconds"].items():
@@ -168,11 +177,11 @@ def main() -> None:
     asked = parser.parse_args()
     both = ("sqlite", "postgresql")
     for database in both if asked.database == "both" else (asked.database,):
-        told = measure(asked, database)
-        if asked.json:
-            print(json.dumps(told), flush=True)
-        else:
-            show(told)
+        figures = Figures()
+        try:
+            measure(asked, database, figures)
+        finally:  # what was measured until something went wrong is no less true
+            tell(asked, database, figures)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,11 @@ import random
 import sys
 import tempfile
 import time
-from collections import deque
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from tests.chaos import ground, site
@@ -62,31 +63,30 @@ def main() -> int:
 
 def faults(asked: argparse.Namespace, database: str) -> int:
     """Try every fault on one database; gives how many promises were broken."""
-    left = deque(
-        fault for fault in FAULTS if fault.database in ("", database) and asked.match in fault.name
-    )
+    left: SimpleQueue[Fault] = SimpleQueue()
+    for fault in FAULTS:
+        if fault.database in ("", database) and asked.match in fault.name:
+            left.put(fault)
     with ThreadPoolExecutor(asked.beside) as lanes:
         broken = [lanes.submit(lane, left, asked, database) for _ in range(asked.beside)]
-        try:
-            return sum(each.result() for each in broken)
-        finally:
-            left.clear()  # on Ctrl-C, no lane begins another one
+        return sum(each.result() for each in broken)
 
 
-def lane(left: deque[Fault], asked: argparse.Namespace, database: str) -> int:
+def lane(left: SimpleQueue[Fault], asked: argparse.Namespace, database: str) -> int:
     """Try one fault after the other of those left; gives how many promises were broken."""
     broken = 0
     pace = ground.FULL if asked.full else ground.TENTH
-    while left:
+    while not left.empty():
         with tempfile.TemporaryDirectory(prefix="ganforge-chaos-") as folder:
             try:
                 with ground.ready(Path(folder), database, pace=pace) as place:
-                    while left:
-                        broken += tried(left.popleft(), place, asked, database)
-            except IndexError:  # another lane took the last one
+                    while True:
+                        broken += tried(left.get_nowait(), place, asked, database)
+            except Empty:
                 return broken
-            except AssertionError as error:  # what is broken may stay so: begin on new ground
-                print(f"  {error}", flush=True)
+            except Exception as error:  # what is broken may stay so: begin on new ground
+                told = error if isinstance(error, AssertionError) else traceback.format_exc()
+                print(f"  {told}", flush=True)
                 broken += 1
     return broken
 
@@ -95,13 +95,13 @@ def tried(fault: Fault, place: ground.Ground, asked: argparse.Namespace, databas
     """Try a fault and tell of it; gives 1 when it took too long.
 
     Raises:
-        AssertionError: a promise was broken.
+        Exception: a promise was broken.
     """
     bound = fault.bound_seconds(place) * asked.patience
     told = {"database": database, "fault": fault.name, "bound_seconds": bound}
     try:
         seconds = fault.try_it(place)
-    except AssertionError:
+    except Exception:
         tell(asked, {**told, "verdict": "BROKEN"})
         raise
     tell(asked, {**told, "verdict": "ok" if seconds <= bound else "LATE", "seconds": seconds})

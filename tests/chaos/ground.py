@@ -94,12 +94,12 @@ class Ground:
     def begin(self, **config: object) -> str:
         """Submit a job, and wait until it has begun."""
         job_id = self.submit(**config)
-        self.system.until_iteration(job_id, 120)
+        self.system.until_iteration(job_id, 60)
         return job_id
 
     def submit(self, **config: object) -> str:
         """Submit a job on the digits that lasts until it is stopped."""
-        usual = {"strategy": STEADY, "batchSize": 16, "seed": 7, "storeInterval": 100}
+        usual = {"strategy": STEADY, "batchSize": 16, "seed": 7, "storeInterval": 50}
         job = LearnJob(
             networks=["DigitsGenerator", "DigitsDiscriminator"],
             dataset="digits",

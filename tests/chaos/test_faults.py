@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos import ground
-from tests.chaos.faults import FAULTS, database, network
+from tests.chaos.faults import FAULTS, database, network, servers
 from tests.chaos.ground import Ground
 
 pytestmark = pytest.mark.e2e
@@ -30,6 +30,10 @@ def test_a_job_survives_a_clock_that_jumps_ahead_and_back(place: Ground) -> None
 
 def test_a_job_survives_a_crash_of_its_database(place: Ground) -> None:
     database.restart_postgres(place)
+
+
+def test_a_job_survives_a_coordinator_that_dies_before_its_claim_is_answered(place: Ground) -> None:
+    servers.kill_after_commit(place)
 
 
 def test_every_fault_has_a_name_of_its_own_and_a_kind_of_database_that_there_is() -> None:

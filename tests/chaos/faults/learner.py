@@ -11,8 +11,9 @@ import psutil
 from ganforge.wire.jobs import Attempt
 from ganforge.wire.tokens import Role
 from ganforge_chassis.tokens import TRUST_SECONDS
-from tests.chaos.faults.fault import UNSCALED, check_attempts, fault, survive
+from tests.chaos.faults.fault import check_attempts, fault, survive
 from tests.chaos.ground import Ground
+from tests.support.system import PATIENCE_SECONDS
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def kill_agent(ground: Ground) -> float:
     ground.system.kill("learner")
     ground.system.start("learner")
     seconds = survive(ground, job, attempts=2)
-    orphan.wait(UNSCALED)
+    orphan.wait(PATIENCE_SECONDS)
     return seconds
 
 
@@ -123,7 +124,7 @@ def revoke_token(ground: Ground) -> float:
         iteration = system.job(job).iteration
         seconds = ground.until_it_goes_on(job, attempts=2) + TRUST_SECONDS
         assert system.job(job).attempts[-1].resume_iteration <= iteration, "it wrote on"
-        assert leaver.wait(60) != 0
+        assert leaver.wait(PATIENCE_SECONDS) != 0
         assert "this token is not known here" in system.log("learner-3")
         check_attempts(ground, job, 2)
     return seconds
@@ -135,5 +136,5 @@ def same_name(ground: Ground) -> float:
     first = psutil.Process(ground.system.pid("learner"))
     ground.system.start("learner")
     seconds = survive(ground, job, attempts=2)
-    first.wait(60)
+    first.wait(PATIENCE_SECONDS)
     return seconds
