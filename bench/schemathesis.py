@@ -2,15 +2,16 @@
 
 Serves the coordinator or the repository on SQLite or PostgreSQL, and lets schemathesis send it
 examples, edge cases, random requests and sequences of calls along the description's links, with
-every check it has. What is expected besides, and why, stands in ``schemathesis.toml``. Streams of
-events are left out, since they never end: their tests are in
-``tests/coordinator/test_following.py``.
+every check it has. What is expected besides, and why, stands in ``schemathesis.toml``; what no
+random request would hit upon, in ``fuzz/hits.py``. Streams of events are left out, since they never
+end: their tests are in ``tests/coordinator/test_following.py``.
 
     python3 run.py bench schemathesis [--service repository] [--database postgresql]
-        [--examples 700] [--short] [--seed N]
+        [--examples 700] [--short] [--phases fuzzing,stateful] [--seed N]
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="for each operation")
     parser.add_argument("--short", action="store_true", help="examples and edge cases alone")
+    parser.add_argument("--phases", default="examples,coverage,fuzzing,stateful")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -52,7 +54,8 @@ def main() -> int:
         if options.database == "postgresql":
             database_url = stack.enter_context(postgres.running()).new_database()
         url = stack.enter_context(SERVICES[options.service](folder, database_url))
-        return subprocess.call(command(url, options))
+        hooks = {"SCHEMATHESIS_HOOKS": "bench.fuzz.hits"}
+        return subprocess.call(command(url, options), env={**os.environ, **hooks})
 
 
 @contextmanager
@@ -83,11 +86,10 @@ SERVICES = {"coordinator": coordinator, "repository": repository}
 
 def command(url: str, options: argparse.Namespace) -> list[str]:
     """Give the command that sends the requests."""
-    phases = "examples,coverage" if options.short else "examples,coverage,fuzzing,stateful"
     said = {
         "--header": f"Authorization: Bearer {TOKENS['admin']}",
         "--checks": "all",
-        "--phases": phases,
+        "--phases": "examples,coverage" if options.short else options.phases,
         "--max-examples": str(options.examples),
         "--seed": str(options.seed),
         "--exclude-path-regex": "/events$",

@@ -1,4 +1,4 @@
-"""Bodies of requests take numbers for numbers, and nothing else."""
+"""Bodies of requests take numbers for numbers, truths for truths, and nothing else."""
 
 from typing import Any
 
@@ -7,11 +7,15 @@ from pydantic import ValidationError
 
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.jobs import JobPatch, LearnJob
+from ganforge.wire.learning import Completion, Heartbeat
+from ganforge.wire.quality import QualityReport
+from ganforge.wire.weights import OpenEpoch, Promotion
 
 
 @pytest.mark.parametrize("value", [True, False, "5"])
 def test_what_only_reads_as_a_number_is_refused_by_name(value: Any) -> None:
-    for kind, field in ((JobPatch, "maxIterations"), (LearnJob, "priority")):
+    numbers = ((JobPatch, "maxIterations"), (LearnJob, "priority"), (OpenEpoch, "epoch"))
+    for kind, field in numbers:
         with pytest.raises(ValidationError) as refused:
             kind.model_validate({field: value})
         assert refused.value.errors()[0]["loc"] == (field,)
@@ -29,3 +33,18 @@ def test_items_of_lists_too_are_numbers(change: dict[str, Any]) -> None:
     assert DatasetInfo.model_validate(good)
     with pytest.raises(ValidationError):
         DatasetInfo.model_validate({**good, **change})
+
+
+@pytest.mark.parametrize("value", [0, 1, "true", None])
+def test_what_only_reads_as_a_truth_is_refused_by_name(value: Any) -> None:
+    truths = ((Heartbeat, "started"), (Completion, "permanent"), (QualityReport, "promote"))
+    for kind, field in truths:
+        with pytest.raises(ValidationError) as refused:
+            kind.model_validate({field: value})
+        assert (field,) in [error["loc"] for error in refused.value.errors()]
+
+
+def test_a_version_to_promote_is_named_by_a_number() -> None:
+    assert Promotion.model_validate({"from": {"tag": "run", "version": 3}}).source.version == 3
+    with pytest.raises(ValidationError):
+        Promotion.model_validate({"from": {"tag": "run", "version": "3"}})

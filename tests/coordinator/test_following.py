@@ -80,6 +80,14 @@ def follow_to_the_end(coordinator: Coordinator, query: str, seed: int) -> list[J
                     break
 
 
+def test_head_of_a_stream_is_its_beginning(coordinator: Coordinator) -> None:
+    job = coordinator.submit()
+    for path in (f"/v1/jobs/{job.id}/events", "/v1/events"):
+        answer = coordinator.send("HEAD", path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"].startswith("text/event-stream")
+
+
 def test_several_jobs_are_told_on_one_connection_however_often_it_breaks(
     coordinator: Coordinator, in_thread: InThread
 ) -> None:

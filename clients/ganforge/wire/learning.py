@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from ganforge.wire.datasets import BrokenDataset, DatasetInfo
 from ganforge.wire.jobs import JobError, Name
@@ -114,8 +114,8 @@ class Heartbeat(BodyModel):
 
     rank: int = Field(0, ge=0)
     iteration: int = Field(0, ge=0, lt=2**53, description="iterations done")
-    started: bool = Field(False, description="the trainer runs")
-    waiting: bool = Field(
+    started: StrictBool = Field(False, description="the trainer runs")
+    waiting: StrictBool = Field(
         False, description="waits for a server or an evaluation: the stall deadline rests"
     )
     resume_iteration: int = Field(
@@ -217,4 +217,4 @@ class Completion(BodyModel):
     iteration: int = Field(ge=0, lt=2**53, description="iterations done")
     ending: EarlyEnd | None = Field(None, description="why it ended by itself before its target")
     error: JobError | None = None
-    permanent: bool = Field(False, description="another try would fail the same way")
+    permanent: StrictBool = Field(False, description="another try would fail the same way")

@@ -1,10 +1,10 @@
 """Quality: how good a generator is, as numbers, with what real images get beside them."""
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from ganforge.digest import PATTERN
 from ganforge.wire.jobs import Name
-from ganforge.wire.model import BodyModel, WireModel
+from ganforge.wire.model import BodyModel
 
 JUDGE = "Judge-"
 """What the names of judges begin with; the rest is the dataset's."""
@@ -13,7 +13,7 @@ BEST = "best"
 """The tag of the best version evaluated so far."""
 
 
-class Figures(WireModel):
+class Figures(BodyModel):
     """One set of images against another; the class figures are null when there are no classes."""
 
     fcd: float = Field(
@@ -40,7 +40,7 @@ class Figures(WireModel):
     )
 
 
-class Judge(WireModel):
+class Judge(BodyModel):
     """The classifier that figures stand on: figures of two judges cannot be compared."""
 
     network: Name
@@ -60,11 +60,11 @@ class Quality(Figures):
     floor: Figures
 
 
-class QualityReport(WireModel):
+class QualityReport(BodyModel):
     """A learner brings the quality of a version."""
 
     quality: Quality
-    promote: bool = Field(
+    promote: StrictBool = Field(
         False, description="point the tag `best` at the version when it is the best so far"
     )
 
@@ -77,5 +77,5 @@ class QualityNote(BodyModel):
     network: Name
     tag: str
     version: int = Field(ge=1)
-    is_best: bool = Field(description="whether the tag `best` points at it now")
+    is_best: StrictBool = Field(description="whether the tag `best` points at it now")
     quality: Quality

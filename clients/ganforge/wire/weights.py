@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ganforge.digest import PATTERN
 from ganforge.wire.jobs import Name
-from ganforge.wire.model import WireModel
+from ganforge.wire.model import BodyModel, WireModel
 from ganforge.wire.quality import Quality
 
 SAFETENSORS = "application/vnd.safetensors"
@@ -82,7 +82,7 @@ class TensorInfo(WireModel):
     shape: list[int]
 
 
-class VersionRef(WireModel):
+class VersionRef(BodyModel):
     """A version of the same network."""
 
     tag: Tag
@@ -144,7 +144,7 @@ class QualityReply(WireModel):
     is_best: bool = Field(description="whether the tag `best` points at it now")
 
 
-class Promotion(WireModel):
+class Promotion(BodyModel):
     """Point a tag at an existing version."""
 
     source: VersionRef = Field(alias="from")
@@ -181,21 +181,21 @@ class Blob(WireModel):
     media_type: str
 
 
-class NetworkBlobs(WireModel):
+class NetworkBlobs(BodyModel):
     """The uploaded bytes of one network in a snapshot."""
 
     weights: Digest
     samples: Digest | None = None
 
 
-class OpenEpoch(WireModel):
+class OpenEpoch(BodyModel):
     """A learner opens its epoch: from then on every older one is refused."""
 
     epoch: int = Field(ge=0, lt=2**63)
     tag: Tag
 
 
-class SnapshotCommit(WireModel):
+class SnapshotCommit(BodyModel):
     """Everything a job has learnt, to be committed as one."""
 
     epoch: int = Field(ge=0, lt=2**63)

@@ -149,8 +149,8 @@ class _Writer:
             name = f"{found[0].replace('[]', 's')}To{other['operationId'][0].upper()}"
             name += other["operationId"][1:]
             parameters = {parameter: known[parameter] for parameter in asked}
-            if "ETag" in answer.get("headers", ()) and _wants_if_match(other):
-                parameters["If-Match"] = "$response.header.ETag"
+            if "ETag" in answer.get("headers", ()) and (header := _if_match(other)):
+                parameters[header] = "$response.header.ETag"
                 name += "IfMatch"
             links: Json = self._components.setdefault("links", {})
             links[name] = {"operationId": other["operationId"], "parameters": parameters}
@@ -177,6 +177,7 @@ def _header(name: str) -> Json:
     return {**told, "required": True} if name in ALWAYS else told
 
 
-def _wants_if_match(operation: Json) -> bool:
-    told = operation.get("parameters", ())
-    return any(parameter["name"].lower() == "if-match" for parameter in told)
+def _if_match(operation: Json) -> str | None:
+    """Give the name, as it is written there, of the operation's If-Match; None without one."""
+    names = (parameter["name"] for parameter in operation.get("parameters", ()))
+    return next((name for name in names if name.lower() == "if-match"), None)
