@@ -39,6 +39,23 @@ def test_a_drained_learner_gives_its_job_back_and_gets_no_more(coordinator: Coor
     assert learner.take().job_id == job.id
 
 
+def test_a_drained_learner_stays_so_when_it_starts_again(coordinator: Coordinator) -> None:
+    coordinator.client.steer_learner(coordinator.learner().id, LearnerAction.DRAIN)
+    job = coordinator.submit()
+    again = coordinator.learner()
+    assert state_of(coordinator, again) is LearnerState.DRAINED
+    assert again.claim() is None
+    coordinator.client.steer_learner(again.id, LearnerAction.RESUME)
+    assert again.take().job_id == job.id
+
+
+def test_a_quarantined_learner_is_tried_again_when_it_starts_again(
+    coordinator: Coordinator,
+) -> None:
+    coordinator.client.steer_learner(coordinator.learner().id, LearnerAction.QUARANTINE)
+    assert state_of(coordinator, coordinator.learner()) is LearnerState.ACTIVE
+
+
 def test_a_quarantined_learner_ends_its_job_and_gets_no_more(coordinator: Coordinator) -> None:
     coordinator.submit()
     learner = coordinator.learner()

@@ -134,7 +134,8 @@ class Leases(Store):
             self.learners[name] = learner_id, says.boot_id
             if says.boot_id not in self.boots[name]:
                 self.boots[name].append(says.boot_id)
-                self.standing[name] = LearnerState.ACTIVE
+                if self.standing.get(name) is not LearnerState.DRAINED:
+                    self.standing[name] = LearnerState.ACTIVE
                 self.model.let_go(name, self.now)
 
     @act(1, name=st.sampled_from(NAMES))

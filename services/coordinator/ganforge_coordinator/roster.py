@@ -45,7 +45,8 @@ def register(
     """Enter a learner and give its id.
 
     What the same learner held before it started anew is taken from it at once: it cannot be
-    working on it any more.
+    working on it any more. One that was drained stays so, for a start says nothing about what its
+    operator wants; one that was in quarantine is tried again.
 
     Raises:
         Conflict: this process is the older one: another of the same name has registered since.
@@ -82,6 +83,8 @@ def register(
     if known is not None:
         _refuse_the_superseded(connection, registration)
         _supersede(connection, known["id"])
+        if known["state"] == LearnerState.DRAINED:
+            values["state"] = LearnerState.DRAINED
     learner_id = str(uuid.uuid4())
     values |= {
         "id": learner_id,
