@@ -5,21 +5,23 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Connection, delete, select, text, update
 
 from ganforge.errors import Conflict, LeaseLost
 from ganforge.wire.jobs import JobState
+from ganforge_chassis import migrations
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
-from ganforge_coordinator import dispatch, lease, ledger
+from ganforge_coordinator import amnesty, dispatch, lease, ledger, roster, submission
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs, learners
 from ganforge_coordinator.db.models import coordinator as coordinators
 from ganforge_coordinator.job import Trigger
-from tests.coordinator.running import Coordinator, Work
+from tests.coordinator.running import Coordinator, Work, a_job, claim_key
+from tests.support.learners import registration
 
 InThread = Callable[..., Future[Any]]
 LEARNERS = 16
@@ -171,6 +173,41 @@ def test_a_push_that_waits_while_its_job_is_cancelled_is_refused(
     with pytest.raises(LeaseLost):
         pushing.result(60)
     assert coordinator.client.progress(job.id).total == 0
+
+
+# On SQLite one writer comes after the other, so none waits for a row.
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_an_amnesty_and_a_reaper_wait_for_each_other_in_one_order(
+    database_url: str, in_thread: InThread
+) -> None:
+    with closing(Database(database_url)) as database:
+        migrations.upgrade(database, "ganforge_coordinator")
+        with database.write() as connection:
+            dispatch.raise_boot_floor(connection)
+            held = [claimed(connection, name) for name in ("first", "second")]
+        with database.write() as reaping:
+            for job_id, _ in sorted(held):
+                ledger.lock(reaping, job_id)
+            lease.guard(reaping, held[1][1], 0)
+            pardoning = in_thread(lambda: mark_time(database))
+            until_one_waits_for_a_lock(database)
+            lease.guard(reaping, held[0][1], 0)
+        pardoning.result(60)
+
+
+def claimed(connection: Connection, name: str) -> tuple[str, str]:
+    """Submit a job and claim it; gives the ids of job and attempt."""
+    config = submission.check(connection, a_job(), None)
+    submission.enter(connection, a_job(), config, lease_ms=30_000)
+    learner_id = roster.register(connection, registration(name))
+    told = dispatch.claim(connection, learner_id, claim_key(), ack_ms=30_000)
+    assert told is not None
+    return told.job_id, told.attempt_id
+
+
+def mark_time(database: Database) -> int:
+    with database.write() as connection:
+        return amnesty.mark_time(connection)
 
 
 def reap_once(database: Database) -> list[str]:

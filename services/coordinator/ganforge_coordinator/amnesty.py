@@ -6,7 +6,17 @@ learners could not renew their leases, or nobody can say whether they did: every
 at the mark begins anew. Nothing depends on it but patience: what protects the work is the epoch.
 """
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import now
@@ -53,6 +63,11 @@ def _renew_all(connection: Connection, mark: int, time: int) -> None:
         .where(attempts.c.id == attempt_members.c.attempt_id)
         .scalar_subquery()
     )
+    # The jobs before the members, and one by one, as everywhere; a learner's heartbeat holds one
+    # member and waits for nothing.
+    resting = (jobs.c.state == "QUEUED") & (jobs.c.run_after_ms > time)
+    changing = select(jobs.c.id).where(or_(jobs.c.attempt_id.is_not(None), resting))
+    connection.execute(changing.order_by(jobs.c.id).with_for_update()).all()
     lived = attempt_members.c.lease_until_ms > mark
     connection.execute(
         update(attempt_members)
@@ -63,5 +78,4 @@ def _renew_all(connection: Connection, mark: int, time: int) -> None:
         )
     )
     # A clock that went back would let a resting job rest for as long again.
-    resting = (jobs.c.state == "QUEUED") & (jobs.c.run_after_ms > time)
     connection.execute(update(jobs).where(resting).values(run_after_ms=time))
