@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from ganforge.networks import NetworkDefinition
 from ganforge.wire.datasets import DatasetInfo
 from ganforge.wire.jobs import JobPatch, LearnJob
-from ganforge.wire.learning import Completion, Heartbeat
+from ganforge.wire.learning import Completion, Heartbeat, ProgressPush, SnapshotNote
 from ganforge.wire.quality import QualityReport
 from ganforge.wire.weights import OpenEpoch, Promotion
 
@@ -48,3 +49,19 @@ def test_a_version_to_promote_is_named_by_a_number() -> None:
     assert Promotion.model_validate({"from": {"tag": "run", "version": 3}}).source.version == 3
     with pytest.raises(ValidationError):
         Promotion.model_validate({"from": {"tag": "run", "version": "3"}})
+
+
+@pytest.mark.parametrize("value", [True, "5"])
+def test_numbers_within_lists_and_objects_are_numbers_too(value: Any) -> None:
+    linear = {"type": "Linear", "out": 8}
+    assert NetworkDefinition.model_validate({"name": "A", "input": [4], "modules": [linear]})
+    push = {"seq": 0, "first": 0, "series": {"minibatchLoss": [1, 0.5, None]}}
+    assert ProgressPush.model_validate(push).count == 3
+    for kind, body in (
+        (NetworkDefinition, {"name": "A", "input": [value], "modules": [linear]}),
+        (NetworkDefinition, {"name": "A", "input": [4], "modules": [{**linear, "out": value}]}),
+        (ProgressPush, {**push, "series": {"minibatchLoss": [value]}}),
+        (SnapshotNote, {"iteration": 1, "versions": {"Generator": value}}),
+    ):
+        with pytest.raises(ValidationError):
+            kind.model_validate(body)

@@ -19,7 +19,7 @@ def test_the_description_is_whole_and_keeps_its_operation_ids(document: dict[str
     openapi.check_ids(document, Path(__file__).with_name("operations.txt"))
     openapi.check_examples(document)
     openapi.check_headers(document)
-    of_version = ("getVersion", "getWeights", "getSamples", "promote", "diffVersions")
+    of_version = ("getVersion", "getWeights", "promote", "diffVersions")
     openapi.check_links(
         document,
         *(("pushVersion", name) for name in of_version),

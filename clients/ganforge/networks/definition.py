@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator
 
 from ganforge.wire.jobs import Name
 from ganforge.wire.model import WireModel
@@ -14,22 +14,22 @@ MAX_MODULES = 1000
 MAX_DEPTH = 8
 """Modules within modules."""
 
-Size = Annotated[int, Field(ge=1, le=1 << 20)]
+Size = Annotated[StrictInt, Field(ge=1, le=1 << 20)]
 """Features, channels, height or width."""
 
 Shape = Annotated[tuple[Size, ...], Field(min_length=1, max_length=3)]
 """One sample's shape, without the batch: (features), or (channels, height, width)."""
 
-Kernel = Annotated[int, Field(ge=1, le=64, description="height and width of the kernel")]
-Stride = Annotated[int, Field(ge=1, le=64)]
-Padding = Annotated[int, Field(ge=0, le=64)]
-Factor = Annotated[int, Field(ge=2, le=64, description="times as high and as wide")]
+Kernel = Annotated[StrictInt, Field(ge=1, le=64, description="height and width of the kernel")]
+Stride = Annotated[StrictInt, Field(ge=1, le=64)]
+Padding = Annotated[StrictInt, Field(ge=0, le=64)]
+Factor = Annotated[StrictInt, Field(ge=2, le=64, description="times as high and as wide")]
 
 
 class _Weighted(WireModel):
     out: Size = Field(description="features or channels it gives")
-    bias: bool = True
-    spectral_norm: bool = Field(
+    bias: StrictBool = True
+    spectral_norm: StrictBool = Field(
         False,
         description="divide the weights by their largest singular value, followed by one step of "
         "the power method at each pass in training (Miyato et al. 2018)",
@@ -59,7 +59,7 @@ class ConvTranspose2d(_Convolution):
     """A transposed convolution; takes shape (channels, height, width)."""
 
     type: Literal["ConvTranspose2d"] = "ConvTranspose2d"
-    output_padding: int = Field(
+    output_padding: StrictInt = Field(
         0, ge=0, lt=64, description="rows and columns added behind; less than the stride"
     )
 
@@ -156,7 +156,7 @@ class LeakyReLU(WireModel):
     """x where x > 0, slope * x elsewhere."""
 
     type: Literal["LeakyReLU"] = "LeakyReLU"
-    slope: float = Field(0.2, ge=0, le=1)
+    slope: StrictFloat = Field(0.2, ge=0, le=1)
 
 
 class ELU(WireModel):
@@ -199,7 +199,7 @@ class Dropout(WireModel):
     """Sets each number to 0 with probability p while training."""
 
     type: Literal["Dropout"] = "Dropout"
-    p: float = Field(0.5, ge=0, lt=1)
+    p: StrictFloat = Field(0.5, ge=0, lt=1)
 
 
 class Flatten(WireModel):
@@ -235,7 +235,7 @@ class Projection(WireModel):
     """
 
     type: Literal["Projection"] = "Projection"
-    spectral_norm: bool = Field(False, description="of both weights; see Linear")
+    spectral_norm: StrictBool = Field(False, description="of both weights; see Linear")
 
 
 class Residual(WireModel):
@@ -244,7 +244,7 @@ class Residual(WireModel):
     type: Literal["Residual"] = "Residual"
     body: tuple["Module", ...] = Field(min_length=1)
     shortcut: tuple["Module", ...] = Field((), description="none: the sample as it came")
-    scale: float = Field(1.0, ge=-1000, le=1000)
+    scale: StrictFloat = Field(1.0, ge=-1000, le=1000)
 
 
 class Concat(WireModel):
@@ -299,7 +299,7 @@ class NetworkDefinition(WireModel):
     name: Name
     description: str = Field("", max_length=1000)
     input: Shape = Field(description="one sample's shape, without the batch")
-    classes: int = Field(
+    classes: StrictInt = Field(
         0,
         ge=0,
         le=1 << 20,

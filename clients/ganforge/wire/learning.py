@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, model_validator
 
 from ganforge.wire.datasets import BrokenDataset, DatasetInfo
 from ganforge.wire.jobs import JobError, Name
@@ -11,7 +11,7 @@ from ganforge.wire.labels import Labels
 from ganforge.wire.model import BodyModel, WireModel
 
 
-class StrategyInfo(WireModel):
+class StrategyInfo(BodyModel):
     """A learning strategy and the keys it takes."""
 
     name: Name
@@ -150,7 +150,7 @@ class ProgressPush(BodyModel):
     )
     first: int = Field(ge=0, lt=2**53)
     step: int = Field(1, ge=1, lt=2**31)
-    series: dict[str, list[float | None]] = Field(
+    series: dict[str, list[StrictFloat | None]] = Field(
         min_length=1, max_length=32, description="minibatchLoss and the extras, columns"
     )
     iterations_per_second: float | None = Field(None, ge=0)
@@ -183,7 +183,7 @@ class SnapshotNote(BodyModel):
 
     rank: int = Field(0, ge=0)
     iteration: int = Field(ge=0, lt=2**53, description="iterations done in the snapshot")
-    versions: dict[str, int] = Field(description="the new version of each network")
+    versions: dict[str, StrictInt] = Field(description="the new version of each network")
 
 
 class CollapseNote(BodyModel):

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StrictFloat
 
 from ganforge.digest import PATTERN
 from ganforge.wire.jobs import Name
@@ -30,7 +30,7 @@ JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 """The coordinator's name of a job."""
 
 Losses = Annotated[
-    dict[str, float | None],
+    dict[str, StrictFloat | None],
     Field(
         max_length=64,
         description="the last losses, as LearnProgress names them; null when not finite",

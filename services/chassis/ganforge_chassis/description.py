@@ -1,7 +1,7 @@
 """What OpenAPI tells besides the types: examples, headers of answers, links between calls."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,12 +47,14 @@ class Description:
         headers: the headers of the answers that are no problem, by operation id.
         links: by the name of an answer's type, with ``[]`` behind it for a list of them: where the
             answer has what the path of another call asks for, as runtime expressions.
+        unlinked: ids of operations that no link leads to, since what they give may not be there.
     """
 
     examples: Sequence[BaseModel] = ()
     said: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unlinked: Collection[str] = ()
 
 
 _SHARED: Mapping[str, Any] = {
@@ -145,6 +147,8 @@ class _Writer:
         for other_path, other in self._operations:
             asked = re.findall(r"{(\w+)}", other_path)
             if other is operation or not asked or not set(asked) <= set(known):
+                continue
+            if other["operationId"] in self._description.unlinked:
                 continue
             name = f"{found[0].replace('[]', 's')}To{other['operationId'][0].upper()}"
             name += other["operationId"][1:]

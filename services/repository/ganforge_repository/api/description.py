@@ -188,5 +188,6 @@ DESCRIPTION = Description(
         "OpenedEpoch": {"job": "$request.path.job"},
         "Snapshot": {"job": "$response.body#/job"},
     },
+    unlinked=("getSamples",),
 )
 """What the repository's OpenAPI document tells besides."""
