@@ -13,6 +13,7 @@ _OF_JOB = ["state", "desired", "failures", "losses"]
 _OF_JOB += ["epoch", "iteration", "attempt_id", "last_seq"]
 _OF_ATTEMPT = ["job_id", "epoch", "state", "active", "started", "next_seq"]
 _OF_ATTEMPT += ["iteration", "advanced_ms"]
+_OF_MEMBER = ["state", "epoch", "claim_key", "active", "started", "next_seq"]
 
 
 def jobs(connection: Connection) -> dict[str, Facts]:
@@ -71,3 +72,18 @@ def effects(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     notes = connection.execute(select(models.snapshot_notes))
     assert noted == {(row.job_id, row.epoch, row.iteration) for row in notes}
     return {job_id: sorted(of_job) for job_id, of_job in found.items()}
+
+
+def members(connection: Connection) -> dict[tuple[str, int], Facts]:
+    """Read every member of every attempt, as ``Gang.facts`` tells of it."""
+    of_member = models.attempt_members.c
+    columns = [models.attempts.c.state, models.attempts.c.epoch, *of_member]
+    query = select(*columns).join(models.attempt_members)
+    return {
+        (row["attempt_id"], row["rank"]): {
+            **{name: row[name] for name in _OF_MEMBER},
+            "acknowledged": row["acked_ms"] is not None,
+            "lease_until_ms": row["lease_until_ms"] if row["active"] else None,
+        }
+        for row in connection.execute(query).mappings()
+    }

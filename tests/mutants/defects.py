@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COORDINATOR = "services/coordinator/ganforge_coordinator"
+CHASSIS = "services/chassis/ganforge_chassis"
+REPOSITORY = "services/repository/ganforge_repository"
 TESTS = "tests/coordinator"
 
 
@@ -68,7 +70,7 @@ DEFECTS = (
         "the time is the transaction's start",
         (
             Edit(
-                "services/chassis/ganforge_chassis/clock.py",
+                f"{CHASSIS}/clock.py",
                 "EXTRACT(EPOCH FROM clock_timestamp())",
                 "EXTRACT(EPOCH FROM now())",
             ),
@@ -144,25 +146,15 @@ DEFECTS = (
     Defect(
         "the answer goes out before the commit",
         (
-            _in(
-                "api/attempts",
-                "completion: Completion, parts: Parts) -> None:",
-                "completion: Completion, parts: Parts, later: BackgroundTasks) -> None:",
+            Edit(
+                f"{CHASSIS}/group_writer.py",
+                "                at_work = group\n",
+                "                at_work = group\n                _tell(group, set(group))\n",
             ),
-            _in(
-                "api/attempts",
-                """    with parts.database.write() as connection:
-        job_id = dispatch.complete(connection, attempt_id, completion)
-    parts.signals.notify(signals.QUEUE, signals.of_job(job_id))""",
-                """    writing = parts.database.write()
-    job_id = dispatch.complete(writing.__enter__(), attempt_id, completion)
-    later.add_task(writing.__exit__, None, None, None)
-    later.add_task(parts.signals.notify, signals.QUEUE, signals.of_job(job_id))""",
-            ),
-            _in(
-                "api/attempts",
-                "import Request, Response",
-                "import BackgroundTasks, Request, Response",
+            Edit(
+                f"{CHASSIS}/group_writer.py",
+                "if not asked.future.cancelled():",
+                "if not asked.future.done():",
             ),
         ),
         (f"{TESTS}/test_leases.py::test_no_learner_is_told_yes_before_its_write_is_committed",),
@@ -244,5 +236,79 @@ DEFECTS = (
             f"{TESTS}/test_leases.py::"
             "test_the_reaper_gives_a_lost_job_to_the_next_learner_and_counts_the_loss",
         ),
+    ),
+    Defect(
+        "a gang is given to those who are there, though they are too few",
+        (
+            _in(
+                "gang",
+                'return chosen if len(chosen) == job["target_count"] else None',
+                "return chosen or None",
+            ),
+        ),
+        (
+            f"{TESTS}/test_gangs.py::"
+            "test_a_job_for_three_waits_for_the_third_and_then_goes_to_all_at_once",
+            f"{TESTS}/test_gang_model.py::test_gangs_are_whole_after_any_order_of_events",
+        ),
+    ),
+    Defect(
+        "a gang forms while the one before has not answered",
+        (
+            _in("gang", "            forming.add(selector_id)\n", ""),
+            _in("gang", "    forming = _selectors_forming(connection)\n", "    forming = set()\n"),
+        ),
+        (f"{TESTS}/test_gang_model.py::test_gangs_are_whole_after_any_order_of_events",),
+    ),
+    Defect(
+        "who was chosen for a gang still waits",
+        (
+            _in(
+                "gang",
+                "    for member in members:\n        unpark(connection, member.learner_id)\n",
+                "",
+            ),
+        ),
+        (f"{TESTS}/test_gang_model.py::test_gangs_are_whole_after_any_order_of_events",),
+    ),
+    Defect(
+        "an amnesty locks members before their jobs",
+        (
+            _in(
+                "amnesty",
+                "    connection.execute(changing.order_by(jobs.c.id).with_for_update()).all()\n",
+                "",
+            ),
+        ),
+        (
+            f"{TESTS}/test_dispatch_race.py::"
+            "test_an_amnesty_and_a_reaper_wait_for_each_other_in_one_order",
+        ),
+    ),
+    Defect(
+        "the repository does not check the epoch",
+        (
+            Edit(
+                f"{REPOSITORY}/snapshots.py",
+                "job_epochs.c.job == job, job_epochs.c.epoch == epoch)",
+                "job_epochs.c.job == job)",
+            ),
+        ),
+        (
+            "tests/repository/test_snapshots.py::"
+            "test_a_new_epoch_goes_on_from_the_latest_snapshot_and_shuts_out_the_old",
+            f"{TESTS}/test_fencing_model.py::test_who_is_fenced_writes_nowhere_any_more",
+        ),
+    ),
+    Defect(
+        "the repository lets an older epoch be opened",
+        (
+            Edit(
+                f"{REPOSITORY}/snapshots.py",
+                "job_epochs.c.job == job, job_epochs.c.epoch <= request.epoch)",
+                "job_epochs.c.job == job)",
+            ),
+        ),
+        (f"{TESTS}/test_fencing_model.py::test_who_is_fenced_writes_nowhere_any_more",),
     ),
 )

@@ -63,8 +63,8 @@ def _renew_all(connection: Connection, mark: int, time: int) -> None:
         .where(attempts.c.id == attempt_members.c.attempt_id)
         .scalar_subquery()
     )
-    # The jobs before the members, and one by one, as everywhere; a learner's heartbeat holds one
-    # member and waits for nothing.
+    # The jobs before the members, and one by one, as the reaper does. Writes of many learners that
+    # share a transaction may still come the other way; of those two the one that fails is repeated.
     resting = (jobs.c.state == "QUEUED") & (jobs.c.run_after_ms > time)
     changing = select(jobs.c.id).where(or_(jobs.c.attempt_id.is_not(None), resting))
     connection.execute(changing.order_by(jobs.c.id).with_for_update()).all()
