@@ -9,7 +9,7 @@ Prints, for each run,
 
 - ``collapsed``: where the collapse begins, for the judge: the first look that finds two digits or
   fewer in samples that have the contrast of real ones (``CRISP``) or are copies (``COPIES``), if of
-  the five looks from it on at least four find the like;
+  the ten looks from it on at least eight find the like: one that lasts;
 - ``rang``: the iteration of the first ring;
 - ``false_rings``: rings at looks where the judge saw more than five digits;
 - ``margin``: the highest contrast that, in place of ``CRISP``, would have made the alarm ring for
@@ -66,7 +66,7 @@ from ganforge_learner.quality.judge import RealImages, define_judge, train_judge
 from ganforge_learner.strategy import LearningStrategy
 
 JUDGED = 512
-WINDOW, STEADY = 5, 4
+WINDOW, STEADY = 10, 8
 """Of so many looks, so many with two digits or fewer are a collapse, for the judge."""
 FACTOR = 25
 
