@@ -9,6 +9,7 @@ from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from sqlalchemy import Connection, select, update
 
 from ganforge.errors import Conflict, LeaseLost
+from ganforge.wire.jobs import JobState
 from ganforge.wire.learning import Assignment, Completion, Heartbeat, Outcome, ProgressPush
 from ganforge_coordinator import (
     amnesty,
@@ -62,11 +63,14 @@ class Gangs(Store):
 
     @rule(which=WHICH, wish=WISHES)
     def steer(self, which: int, wish: Trigger) -> None:
-        going = [job for job in self.gangs.jobs.values() if not job.state.is_final]
-        if going:
+        if going := self.going():
             job = going[which % len(going)]
             assert job.steer(wish, self.now)
             self.say(lambda c: ledger.apply(c, ledger.lock(c, job.id), wish))
+
+    def going(self) -> list[ModelJob]:
+        """Give the jobs that are not over."""
+        return [job for job in self.gangs.jobs.values() if not job.state.is_final]
 
     @rule(name=st.sampled_from(NAMES))
     def start_anew(self, name: str) -> None:
@@ -279,6 +283,27 @@ class Gangs(Store):
                 rests = stored[job_id]["run_after_ms"] - self.now
                 assert gang.BACK_OFF_MS <= rests <= gang.BACK_OFF_LIMIT_MS
                 of.job.run_after_ms = stored[job_id]["run_after_ms"]
+
+    @rule()
+    def bring_every_job_home(self) -> None:
+        """Nothing is stuck: whatever has happened, learners that wait together end each job."""
+        self.run(LEASE_MS // STEP_MS + 1)
+        self.reap()
+        self.run(gang.BACK_OFF_LIMIT_MS // STEP_MS + 1)
+        for which, job in enumerate(self.going()):
+            if job.state is JobState.PAUSED:
+                self.steer(which, Trigger.RESUME)
+        while before := len(self.going()):
+            for name in NAMES:
+                self.claim(name, True, Fate.ANSWERED)
+                self.end_what_is_held()
+            self.form(Fate.ANSWERED)
+            self.end_what_is_held()
+            assert len(self.going()) < before
+
+    def end_what_is_held(self) -> None:
+        for _ in self.gangs.held:
+            self.complete(0, 0, Outcome.SUCCEEDED)
 
     # What holds after every step.
 
