@@ -67,6 +67,8 @@ def test_a_job_for_three_waits_for_the_third_and_then_goes_to_all_at_once(
     job = coordinator.submit(target_count=3)
     polls = poll(in_thread, first)
     until_parked(coordinator, 2)
+    with coordinator.database.write() as connection:
+        assert gang.form(connection, ack_ms=15_000) == []
     assert coordinator.row(job.id)["state"] == "QUEUED"
     polls += poll(in_thread, [last])
     told: list[Assignment] = [future.result(90) for future in polls]
