@@ -30,7 +30,7 @@ from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.storm import Storm
 from tests.support import postgres
 
-ROUND = 5_000
+ROUND = 50_000
 COORDINATORS = {"sqlite": 1, "postgresql": 2}
 
 
@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="of each database")
     parser.add_argument("--operations", type=int, help="of each database, instead of --minutes")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--learners", type=int, default=16, help="in each of four processes")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--only", choices=("faults", "storms"))
     parser.add_argument("--match", default="", help="only faults with this in their name")
@@ -135,7 +136,13 @@ def storms(asked: argparse.Namespace, database: str) -> int:
                 url = stack.enter_context(postgres.running()).new_database()
             count = COORDINATORS[database]
             coordinators = stack.enter_context(site.running(folder, url, count=count))
-            storm = Storm(coordinators, folder, seed=asked.seed + number, operations=most)
+            storm = Storm(
+                coordinators,
+                folder,
+                seed=asked.seed + number,
+                operations=most,
+                learners=asked.learners,
+            )
             found = storm.run()
         rate = found.operations / storm.seconds
         print(f"{database} storm {number}: {found}, {rate:.0f} operations/s", flush=True)

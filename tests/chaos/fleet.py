@@ -26,6 +26,7 @@ class Fleet:
     seed: int
     operations: int  # how many to do, at least
     learners: int
+    jobs: int  # how many people want there to be at once
 
     def command(self) -> list[str]:
         """Give the command that lives this fleet."""
@@ -48,7 +49,7 @@ async def live(fleet: Fleet) -> None:
         for number, link in enumerate(links[1:])
     ]
     if fleet.index == 0:
-        tasks.append(People(links[0], dice=dice, jobs=2 * fleet.learners).run(over))
+        tasks.append(People(links[0], dice=dice, jobs=fleet.jobs).run(over))
     running = [asyncio.create_task(task) for task in tasks]
     while writer.count < fleet.operations:
         await asyncio.sleep(LOOK_SECONDS)

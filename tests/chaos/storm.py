@@ -55,6 +55,7 @@ class Storm:
                 seed=seed,
                 operations=operations // processes,
                 learners=learners,
+                jobs=processes * learners,
             )
             for index, path in enumerate(self._paths)
         ]
