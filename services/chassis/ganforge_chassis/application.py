@@ -4,13 +4,14 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 import ganforge
 from ganforge_chassis import docs, health, metrics, problems
 from ganforge_chassis.body_limit import BodyLimit
-from ganforge_chassis.database import Database
+from ganforge_chassis.database import POOL_SIZE, Database
 from ganforge_chassis.head import Head
 from ganforge_chassis.health import Check
 from ganforge_chassis.measuring import Measuring
@@ -58,6 +59,8 @@ def create(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # A thread more would only wait for a connection to the database.
+        to_thread.current_default_thread_limiter().total_tokens = POOL_SIZE
         start()
         yield
         stop_once()

@@ -17,6 +17,9 @@ POOL_SIZE = 20
 BINARY = "ganforge_binary"
 """The execution option of a query for many bytes: PostgreSQL sends them as such, not as hex."""
 
+SQLITE_CACHE_KB = 1024
+"""What SQLite keeps of the file for each connection; the system keeps the rest."""
+
 PATIENCE_MS = 10_000
 """How long SQLite waits for another process that writes."""
 
@@ -175,6 +178,7 @@ def _sqlite_engine(url: Any, page_size: int) -> Engine:
             f"page_size={page_size}",
             "auto_vacuum=INCREMENTAL",  # of a new file only, as the page size
             f"busy_timeout={PATIENCE_MS}",
+            f"cache_size=-{SQLITE_CACHE_KB}",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
