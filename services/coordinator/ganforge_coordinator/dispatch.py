@@ -138,6 +138,16 @@ def _fitting(learner: RowMapping) -> Select[Any]:
     )
 
 
+def is_any_queued(connection: Connection) -> bool:
+    """Tell whether a job waits that may begin now, whoever can do it."""
+    return connection.execute(_ANY_QUEUED).first() is not None
+
+
+_ANY_QUEUED = (
+    select(jobs.c.id).where(jobs.c.state == "QUEUED", jobs.c.run_after_ms <= now_ms()).limit(1)
+)
+
+
 def is_worth_claiming(connection: Connection, learner_id: str, claim_key: str) -> bool:
     """Tell, by reading alone, whether a claim would have an answer now.
 

@@ -19,6 +19,8 @@ class ClaimPoll:
         self._learner_id = learner_id
         self._claim = claim
         self._ack_ms = int(parts.settings.acknowledge_seconds * 1000)
+        self.may_be_chosen = False
+        """Whether the learner may be given a job that it did not claim, together with others."""
 
     def try_once(self, wait_seconds: float) -> Assignment | None:
         """Claim; when there is nothing, the learner may be chosen for ``wait_seconds``."""
@@ -38,6 +40,7 @@ class ClaimPoll:
         """Form the gangs there may be, now that one more learner waits."""
         with self._parts.database.read() as connection:
             learner = roster.find(connection, self._learner_id)
+            self.may_be_chosen = bool(gang.sizes(learner))
             if not gang.is_worth_forming(connection, learner):
                 return None
         with self._parts.database.write() as connection:

@@ -4,6 +4,7 @@ import re
 import threading
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Header, HTTPException, Path, Request
 from starlette.concurrency import run_in_threadpool
 
@@ -13,6 +14,7 @@ from ganforge.wire.tokens import Role
 from ganforge_chassis.database import Database
 from ganforge_chassis.group_writer import GroupWriter
 from ganforge_chassis.tokens import Caller, Tokens, require
+from ganforge_coordinator.api.queue_look import QueueLook
 from ganforge_coordinator.idempotency import InHand
 from ganforge_coordinator.owners import Owners, Settled
 from ganforge_coordinator.settings import CoordinatorSettings
@@ -49,7 +51,8 @@ class Service:
         self.repository = repository
         self.stopping = threading.Event()
         # A chart of a million points takes some 50 MB while it is thinned out.
-        self.charts = threading.Semaphore(CHARTS_AT_ONCE)
+        self.charts = CapacityLimiter(CHARTS_AT_ONCE)
+        self.queue = QueueLook(database)
         self.in_hand = InHand()
         self.owners = Owners(database)
         self.writer = GroupWriter(database)

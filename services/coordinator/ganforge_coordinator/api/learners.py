@@ -112,7 +112,8 @@ async def claim(
             if left <= 0 or parts.stopping.is_set() or await request.is_disconnected():
                 assignment = await run_in_threadpool(poll.give_up)
                 break
-            if await run_in_threadpool(poll.is_worth_trying):
+            is_told = poll.may_be_chosen or await parts.queue.has_any()
+            if is_told and await run_in_threadpool(poll.is_worth_trying):
                 assignment = await run_in_threadpool(poll.try_once, left)
     if assignment is None:
         return Response(status_code=204)

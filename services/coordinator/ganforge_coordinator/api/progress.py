@@ -3,8 +3,10 @@
 import json
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import Header, Query, Response
 from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from ganforge.wire.jobs import ProgressSeries
 from ganforge_chassis.api_route import api_router
@@ -27,10 +29,9 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
     response_model=ProgressSeries,
     responses={304: {"description": "Nothing was told since the ETag in If-None-Match"}},
 )
-def read_progress(
+async def read_progress(
     job_id: JobId,
     parts: Parts,
-    response: Response,
     max_points: Annotated[
         int,
         Query(
@@ -48,21 +49,25 @@ def read_progress(
         int | None, Query(alias="to", ge=0, lt=2**53, description="the last iteration wanted")
     ] = None,
     if_none_match: Annotated[str | None, Header()] = None,
-) -> ProgressSeries | Response:
+) -> Response:
     """Read the progress as columns, thinned out with every extreme kept.
 
     The same points always give the same bytes, and the same ETag.
     """
-    known = _known(parts, job_id)
+    known = await run_in_threadpool(_known, parts, job_id)
     etag = known.etag(first, last, max_points)
     headers = {"ETag": f'"{etag}"', "Cache-Control": "no-cache"}
     if is_named(etag, if_none_match):
         return Response(status_code=304, headers=headers)
-    with parts.charts, parts.database.read() as connection:
-        points = history.read(connection, known, first=first, last=last)
-        few = columns.downsample(points, max_points)
-    response.headers.update(headers)
-    return history.as_series(few, len(points))
+
+    def chart() -> Response:
+        with parts.database.read() as connection:
+            points = history.read(connection, known, first=first, last=last)
+        few = history.as_series(columns.downsample(points, max_points), len(points))
+        return Response(few.model_dump_json(), headers=headers, media_type="application/json")
+
+    # Those who wait for their turn take no thread from others.
+    return await to_thread.run_sync(chart, limiter=parts.charts)
 
 
 @router.get(
