@@ -8,8 +8,10 @@ from sqlalchemy import (
     Integer,
     RowMapping,
     Select,
+    String,
     bindparam,
     case,
+    exists,
     func,
     insert,
     select,
@@ -45,6 +47,9 @@ from ganforge_coordinator.db.models import (
 )
 from ganforge_coordinator.events import COLLAPSE
 from ganforge_coordinator.job import Trigger
+
+Wish = dict[str, Any]
+"""What a learner can do, as ``wish_of`` says it."""
 
 BACK_OFF_MS = 5_000
 BACK_OFF_LIMIT_MS = 300_000
@@ -115,27 +120,54 @@ def claim(
     return assignment.held(connection, learner_id, claim_key)
 
 
+def wish_of(learner: RowMapping) -> Wish:
+    """Say which jobs a learner can do."""
+    return {
+        "learner": learner["id"],
+        "datasets": [info["name"] for info in catalog.readable(learner["datasets"])],
+        "strategies": [info["name"] for info in learner["strategies"]],
+    }
+
+
 def _first_fitting(connection: Connection, learner: RowMapping) -> RowMapping | None:
-    fitting = _fitting(learner).with_for_update(skip_locked=True)
-    return connection.execute(fitting).mappings().one_or_none()
+    return connection.execute(_FIRST_FITTING, wish_of(learner)).mappings().one_or_none()
 
 
-def _fitting(learner: RowMapping) -> Select[Any]:
-    """Find the first job that waits for a learner like this one."""
+def is_wished_for(connection: Connection, wish: Wish) -> bool:
+    """Tell, by reading alone, whether a job waits for a learner that is given jobs."""
+    return connection.execute(_IS_WISHED_FOR, wish).first() is not None
+
+
+def _fitting() -> Select[Any]:
+    """Find the first job that waits for a learner like this one.
+
+    A waiting learner looks again and again, so it is said once.
+    """
+    learner = bindparam("learner", type_=String)
     return (
         select(jobs)
         .where(
             jobs.c.state == "QUEUED",
             jobs.c.target_count == 1,
             jobs.c.run_after_ms <= now_ms(),
-            jobs.c.dataset.in_([info["name"] for info in catalog.readable(learner["datasets"])]),
-            jobs.c.strategy.in_([info["name"] for info in learner["strategies"]]),
-            fitting.is_asked_for(learner["id"]),
+            jobs.c.dataset.in_(bindparam("datasets", expanding=True)),
+            jobs.c.strategy.in_(bindparam("strategies", expanding=True)),
+            fitting.is_asked_for(learner),
             ~roster.should_leave(learner),
         )
         .order_by(jobs.c.priority.desc(), jobs.c.created_ms, jobs.c.id)
         .limit(1)
     )
+
+
+_FIRST_FITTING = _fitting().with_for_update(skip_locked=True)
+_IS_WISHED_FOR = _fitting().where(
+    exists().where(
+        learners.c.id == bindparam("learner", type_=String),
+        learners.c.is_current,
+        learners.c.state == LearnerState.ACTIVE,
+    )
+)
 
 
 def is_any_queued(connection: Connection) -> bool:
@@ -156,11 +188,9 @@ def is_worth_claiming(connection: Connection, learner_id: str, claim_key: str) -
     row = roster.find(connection, learner_id)
     if not row["is_current"]:
         return True  # the claim says so in words
-    if row["state"] != LearnerState.ACTIVE:
-        return False
-    if connection.execute(_fitting(row)).first() is not None:
+    if is_wished_for(connection, wish_of(row)):
         return True
-    if not gang.sizes(row):
+    if row["state"] != LearnerState.ACTIVE or not gang.sizes(row):
         return False
     was_chosen = assignment.held(connection, learner_id, claim_key) is not None
     return was_chosen or gang.is_worth_forming(connection, row)

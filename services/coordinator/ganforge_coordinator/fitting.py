@@ -75,7 +75,7 @@ def _keep(connection: Connection, learner_id: str, selector_id: str) -> None:
     connection.execute(insert(learner_selectors).values(values))
 
 
-def is_asked_for(learner_id: str) -> ColumnElement[bool]:
+def is_asked_for(learner_id: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Say in SQL that a job's selector takes this learner."""
     fitted = select(learner_selectors.c.selector_id).where(
         learner_selectors.c.learner_id == learner_id

@@ -208,7 +208,7 @@ def lock_member(connection: Connection, attempt_id: str, rank: int) -> None:
     connection.execute(learner.with_for_update(of=learners, key_share=True))
 
 
-def should_leave(learner: RowMapping) -> ColumnElement[bool]:
+def should_leave(learner_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Tell of a job that it just failed on this learner, and that others are there to try it."""
     failed_here = (
         select(attempts.c.id)
@@ -217,11 +217,11 @@ def should_leave(learner: RowMapping) -> ColumnElement[bool]:
             attempts.c.job_id == jobs.c.id,
             attempts.c.epoch == jobs.c.epoch,
             attempts.c.state == "FAILED",
-            attempt_members.c.learner_id == learner["id"],
+            attempt_members.c.learner_id == learner_id,
         )
     )
     others = select(learners.c.id).where(
-        learners.c.id != learner["id"],
+        learners.c.id != learner_id,
         learners.c.is_current,
         learners.c.state == LearnerState.ACTIVE,
         learners.c.last_seen_ms > now_ms() - ALIVE_MS,

@@ -19,6 +19,7 @@ class ClaimPoll:
         self._learner_id = learner_id
         self._claim = claim
         self._ack_ms = int(parts.settings.acknowledge_seconds * 1000)
+        self._wish: dispatch.Wish = {}
         self.may_be_chosen = False
         """Whether the learner may be given a job that it did not claim, together with others."""
 
@@ -40,6 +41,7 @@ class ClaimPoll:
         """Form the gangs there may be, now that one more learner waits."""
         with self._parts.database.read() as connection:
             learner = roster.find(connection, self._learner_id)
+            self._wish = dispatch.wish_of(learner)
             self.may_be_chosen = bool(gang.sizes(learner))
             if not gang.is_worth_forming(connection, learner):
                 return None
@@ -53,6 +55,8 @@ class ClaimPoll:
     def is_worth_trying(self) -> bool:
         """Tell, by reading alone, whether trying again would have an answer."""
         with self._parts.database.read() as connection:
+            if not self.may_be_chosen:
+                return dispatch.is_wished_for(connection, self._wish)
             return dispatch.is_worth_claiming(connection, self._learner_id, self._claim.claim_key)
 
     def give_up(self) -> Assignment | None:

@@ -1,5 +1,6 @@
 """What the endpoints share: the service's parts, roles, waiting."""
 
+import asyncio
 import re
 import threading
 from typing import Annotated
@@ -53,6 +54,7 @@ class Service:
         # A chart of a million points takes some 50 MB while it is thinned out.
         self.charts = CapacityLimiter(CHARTS_AT_ONCE)
         self.queue = QueueLook(database)
+        self.claiming = asyncio.Lock()
         self.in_hand = InHand()
         self.owners = Owners(database)
         self.writer = GroupWriter(database)

@@ -112,9 +112,12 @@ async def claim(
             if left <= 0 or parts.stopping.is_set() or await request.is_disconnected():
                 assignment = await run_in_threadpool(poll.give_up)
                 break
-            is_told = poll.may_be_chosen or await parts.queue.has_any()
-            if is_told and await run_in_threadpool(poll.is_worth_trying):
-                assignment = await run_in_threadpool(poll.try_once, left)
+            # A hundred may be woken for one job: one look tells whether there is any; then
+            # one after the other.
+            if poll.may_be_chosen or await parts.queue.has_any():
+                async with parts.claiming:
+                    if await run_in_threadpool(poll.is_worth_trying):
+                        assignment = await run_in_threadpool(poll.try_once, left)
     if assignment is None:
         return Response(status_code=204)
     parts.signals.notify(signals.of_job(assignment.job_id))
