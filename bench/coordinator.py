@@ -28,6 +28,7 @@ from sqlalchemy import text
 from bench.load.figures import Figures, quantiles
 from bench.load.learners import PUSHES, Board, Fleet, SimulatedLearner
 from bench.load.people import People
+from ganforge_chassis.database import Database
 from tests.chaos import site
 from tests.chaos.site import Coordinators
 from tests.support import postgres
@@ -89,20 +90,21 @@ async def sample(
     """Look at the server until the load is over."""
     server = psutil.Process(coordinators.pid(0))
     began, used = time.monotonic(), sum(server.cpu_times()[:2])
-    while time.monotonic() - began < 60 * asked.minutes:
-        await asyncio.sleep(SAMPLE_SECONDS)
-        figures.resident_mb.append(server.memory_info().rss / 1e6)
-        figures.database_mb.append(await asyncio.to_thread(database_mb, coordinators))
-        fleet.check()
-        for task in tasks:
-            if task.done():
-                task.result()
+    with coordinators.database() as database:
+        while time.monotonic() - began < 60 * asked.minutes:
+            await asyncio.sleep(SAMPLE_SECONDS)
+            figures.resident_mb.append(server.memory_info().rss / 1e6)
+            figures.database_mb.append(await asyncio.to_thread(size_mb, database))
+            fleet.check()
+            for task in tasks:
+                if task.done():
+                    task.result()
     figures.cpu_share = (sum(server.cpu_times()[:2]) - used) / (time.monotonic() - began)
 
 
-def database_mb(coordinators: Coordinators) -> float:
+def size_mb(database: Database) -> float:
     """Tell how large the database is."""
-    with coordinators.database() as database, database.read() as connection:
+    with database.read() as connection:
         if database.is_sqlite:
             pages = connection.execute(text("PRAGMA page_count")).scalar_one()
             size = connection.execute(text("PRAGMA page_size")).scalar_one()

@@ -174,10 +174,12 @@ def _sqlite_engine(url: Any, page_size: int) -> Engine:
         # SQLAlchemy's docs, "Enabling Non-Legacy SQLite Transactional Modes": we emit BEGIN.
         connection.isolation_level = None
         cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+        if not cursor.execute("PRAGMA page_count").fetchone()[0]:
+            # Of a new file only: it writes, and so would wait for other writers.
+            cursor.execute(f"PRAGMA page_size={page_size}")
+            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
         for pragma in (
-            f"page_size={page_size}",
-            "auto_vacuum=INCREMENTAL",  # of a new file only, as the page size
-            f"busy_timeout={PATIENCE_MS}",
             f"cache_size=-{SQLITE_CACHE_KB}",
             "journal_mode=WAL",
             "synchronous=FULL",
