@@ -81,6 +81,7 @@ jobs = Table(
     CheckConstraint("lease_ttl_ms BETWEEN 1000 AND 300000", name="lease"),
     CheckConstraint("stall_ms > 0", name="stall"),
     Index("jobs_list", "created_ms", "id"),
+    Index("jobs_attempt", "attempt_id", unique=True),
 )
 
 Index(
