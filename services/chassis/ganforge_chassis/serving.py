@@ -1,5 +1,6 @@
 """Serving an app: the address is taken first, open streams end at once on a stop."""
 
+import gc
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -13,6 +14,10 @@ from ganforge_chassis.protocol import ProblemProtocol
 
 BACKLOG = 2048
 """How many may wait to be let in, as uvicorn has it."""
+
+
+COLLECTION = (20_000, 20, 100)
+"""How many new objects, and younger collections, bring about a collection (``gc``'s threshold)."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -78,4 +83,16 @@ class Server(uvicorn.Server):
 
 def serve(app: FastAPI, listening: socket.socket) -> None:
     """Serve ``app`` on an address taken by ``listen`` until a signal asks to stop."""
+    _spare_collector()
     Server(app, on_stop=app.state.stop).run(sockets=[listening])
+
+
+def _spare_collector() -> None:
+    """Let the garbage collector look at what is new, and not through all there is.
+
+    Half a million objects stand once everything is imported; with thousands of connections more,
+    looking through all of them stops the server for as long as a heartbeat may take.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTION)
