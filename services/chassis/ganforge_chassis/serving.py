@@ -16,7 +16,7 @@ BACKLOG = 2048
 """How many may wait to be let in, as uvicorn has it."""
 
 
-COLLECTION = (20_000, 20, 100)
+COLLECTION = (4_000, 50, 100)
 """How many new objects, and younger collections, bring about a collection (``gc``'s threshold)."""
 
 
