@@ -57,7 +57,8 @@ class Attempt:
 
     def renew(self, now_ms: int, counted_ms: int, iteration: int = 0) -> None:
         """Note that its holder was heard of, and how far it is."""
-        self.lease_until_ms = counted_ms + LEASE_MS
+        # It is never shortened: after the clock went back, time stands still until the next mark.
+        self.lease_until_ms = max(self.lease_until_ms, counted_ms + LEASE_MS)
         self.acknowledged = True
         if iteration > self.iteration:
             self.iteration, self.advanced_ms = iteration, now_ms
