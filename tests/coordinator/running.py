@@ -26,7 +26,7 @@ from ganforge.wire.learning import (
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import Database
 from ganforge_coordinator.amnesty import EXPIRED_MS
-from ganforge_coordinator.db.models import attempt_members, jobs, metadata
+from ganforge_coordinator.db.models import attempt_members, jobs, learners, metadata
 from tests.support.learners import registration
 from tests.support.served_app import served
 
@@ -169,6 +169,8 @@ class Coordinator:
     def forget_everything(self) -> None:
         """Empty all tables, but for the floor of the epochs."""
         with self.database.write() as connection:
+            for locked in (learners, jobs):  # first, as the server does, which is at work
+                connection.execute(select(locked.c.id).order_by(locked.c.id).with_for_update())
             for table in reversed(metadata.sorted_tables):
                 if table.name != "coordinator":
                     connection.execute(delete(table))
