@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_thinning_keeps_every_extreme_both_ends_and_the_order(
     matrix: list[list[float]], max_points: int
 ) -> None:
     points = columns_of(matrix)
-    few = columns.downsample(points, max_points)
+    few = columns.downsample([points], max_points)
     assert len(few) == len(points) or len(points) > max_points
     assert few.iterations[0] == points.iterations[0]
     assert few.iterations[-1] == points.iterations[-1]
@@ -87,21 +88,25 @@ def test_thinning_keeps_every_extreme_both_ends_and_the_order(
             assert finite.max() in kept
 
 
-@given(matrices(), st.integers(2, 30))
-def test_the_same_points_always_give_the_same_answer(
-    matrix: list[list[float]], max_points: int
+@given(matrices(), st.integers(2, 30), st.lists(st.integers(0, 60)))
+def test_the_same_points_always_give_the_same_answer_whatever_parts_they_come_in(
+    matrix: list[list[float]], max_points: int, cuts: list[int]
 ) -> None:
-    def thinned() -> bytes:
-        few = columns.downsample(columns_of(matrix), max_points)
+    whole = columns_of(matrix)
+    ends = [0, *sorted(cuts), len(whole)]
+    parts = [whole.take(slice(*between)) for between in pairwise(ends)]
+
+    def thinned(points: list[Columns]) -> bytes:
+        few = columns.downsample(points, max_points)
         return few.iterations.tobytes() + b"".join(c.tobytes() for c in few.series.values())
 
-    assert thinned() == thinned()
+    assert thinned(parts) == thinned([whole])
 
 
 def test_a_spike_of_one_iteration_in_a_million_is_kept() -> None:
     losses = np.zeros(1_000_000, dtype=np.float32)
     losses[123_457] = 9.0
-    few = columns.downsample(Columns(np.arange(1_000_000), {"loss": losses}), 1000)
+    few = columns.downsample([Columns(np.arange(1_000_000), {"loss": losses})], 1000)
     assert len(few) <= 1000
     assert few.series["loss"][list(few.iterations).index(123_457)] == 9.0
 

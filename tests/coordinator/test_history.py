@@ -268,8 +268,8 @@ def test_whatever_was_resumed_each_iteration_counts_once(
     with database.write() as connection:
         live_through(connection, job_id, learner_id, tries)
         known = history.find(connection, job_id)
-        points = history.read(connection, known)
-        part = history.read(connection, known, first=first, last=last)
+        points = columns.join(history.read(connection, known))
+        part = columns.join(history.read(connection, known, first=first, last=last))
     wanted = that_count(tries)
     assert told(points) == wanted
     assert told(columns.join(list(history.stream(database, known)))) == wanted

@@ -48,8 +48,7 @@ def _taken(written: BytesIO) -> bytes:
 
 
 def _batch(schema: Any, names: Sequence[str], part: Columns) -> Any:
-    lacking = np.full(len(part), np.nan, np.float32)
-    columns = (np.ascontiguousarray(part.series.get(name, lacking)) for name in names)
+    columns = (np.ascontiguousarray(part.column(name)) for name in names)
     children = [nanoarrow.c_array(part.iterations, nanoarrow.int64())]
     children += [nanoarrow.c_array(column, nanoarrow.float32()) for column in columns]
     return nanoarrow.c_array_from_buffers(schema, len(part), [None], children=children)

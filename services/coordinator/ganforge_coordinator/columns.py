@@ -24,6 +24,11 @@ class Columns:
     def __len__(self) -> int:
         return len(self.iterations)
 
+    def column(self, name: str) -> Floats:
+        """Give a series; one that there is not is NaN throughout."""
+        found = self.series.get(name)
+        return np.full(len(self), np.nan, np.float32) if found is None else found
+
     def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> "Columns":
         """Keep the points that ``index`` names."""
         kept = {name: column[index] for name, column in self.series.items()}
@@ -62,17 +67,24 @@ def unpack(
         steps: of each body how far its iterations are apart; no matter where it has ``OFFSETS``.
         counts: of each body how many points it has.
     """
-    values = np.frombuffer(b"".join(bodies), dtype="<f4")
-    before = np.cumsum(counts) - counts  # points of the bodies in front of each
-    # The n-th point lies n - before points into its body, and so does its value in each column.
-    place = np.arange(int(counts.sum()), dtype=np.int64) - np.repeat(before, counts)
-    iterations = np.repeat(firsts, counts) + np.repeat(steps, counts) * place
-    place += np.repeat(before * len(names), counts)
-    stride = np.repeat(counts, counts)
-    series = {name: values[place + at * stride] for at, name in enumerate(names)}
-    if (offsets := series.pop(OFFSETS, None)) is not None:
+    rows = dict(zip(names, _side_by_side(bodies, len(names), counts), strict=True))
+    if (offsets := rows.pop(OFFSETS, None)) is not None:
         iterations = np.repeat(firsts, counts) + offsets.view("<u4")
-    return Columns(iterations, {name: series[name] for name in names if name is not OFFSETS})
+    else:
+        before = np.cumsum(counts) - counts  # points of the bodies in front of each
+        # The n-th point lies n - before points into its body.
+        iterations = np.repeat(firsts - steps * before, counts)
+        iterations += np.repeat(steps, counts) * np.arange(len(iterations), dtype=np.int64)
+    return Columns(iterations, {name: row for name, row in rows.items() if name is not None})
+
+
+def _side_by_side(bodies: Sequence[bytes], width: int, counts: Ints) -> npt.NDArray[np.float32]:
+    """Give each of the ``width`` columns that the bodies have as one row."""
+    if (counts == counts[0]).all():  # as most are: no view of each is made
+        values = np.frombuffer(b"".join(bodies), dtype="<f4")
+        return values.reshape(len(bodies), width, -1).transpose(1, 0, 2).reshape(width, -1)
+    each = [np.frombuffer(body, dtype="<f4").reshape(width, -1) for body in bodies]
+    return np.concatenate(each, axis=1)
 
 
 def join(parts: Sequence[Columns]) -> Columns:
@@ -82,34 +94,46 @@ def join(parts: Sequence[Columns]) -> Columns:
         return Columns(np.empty(0, np.int64), {})
 
     def column(name: str) -> Floats:
-        return np.concatenate(
-            [part.series.get(name, np.full(len(part), np.nan, np.float32)) for part in parts]
-        )
+        return np.concatenate([part.column(name) for part in parts])
 
     iterations = np.concatenate([part.iterations for part in parts])
     return Columns(iterations, {name: column(name) for name in names})
 
 
-def downsample(columns: Columns, max_points: int) -> Columns:
+def downsample(parts: Sequence[Columns], max_points: int) -> Columns:
     """Keep at most ``max_points`` points, with every extreme of every series among them.
 
     The points are cut into equal runs; of each run the lowest and the highest point of every
     series stay, besides the very first and last: a spike of one iteration is never lost, and the
-    same points always give the same answer.
+    same points always give the same answer, whatever parts they come in.
 
     Args:
-        columns: the points.
+        parts: the points, one part after the other.
         max_points: at least 2; where it is too small for one run, the extremes of all win.
     """
-    total = len(columns)
+    total = sum(map(len, parts))
     if total <= max_points:
-        return columns
-    runs = max(1, (max_points - 2) // (2 * max(1, len(columns.series))))
+        return join(parts)
+    width = len({name for part in parts for name in part.series})
+    runs = max(1, (max_points - 2) // (2 * max(1, width)))
     starts = np.linspace(0, total, runs, endpoint=False, dtype=np.int64)
-    kept = [np.array([0, total - 1], dtype=np.int64)]
-    for column in columns.series.values():
-        kept += _extremes(column, starts)
-    return columns.take(np.unique(np.concatenate(kept)))
+    # What is extreme in its run is so in its part of the run: no part is copied to find it.
+    places, some = _picked(parts, starts)
+    kept = _extreme_places(some, np.searchsorted(places, starts))
+    return some.take(np.unique([0, len(some) - 1, *kept]))
+
+
+def _picked(parts: Sequence[Columns], starts: Ints) -> tuple[Ints, Columns]:
+    """Pick of each part both ends and the extremes of each run; tells which points they are."""
+    before, places, few = 0, [], []
+    for part in filter(len, parts):
+        within = starts[(starts > before) & (starts < before + len(part))] - before
+        kept = _extreme_places(part, np.insert(within, 0, 0))
+        place = np.unique([0, len(part) - 1, *kept])
+        few.append(part.take(place))
+        places.append(place + before)
+        before += len(part)
+    return np.concatenate(places), join(few)
 
 
 def thin(points: Columns, width: int) -> Columns:
@@ -118,26 +142,25 @@ def thin(points: Columns, width: int) -> Columns:
         return points
     runs = points.iterations // width
     starts = np.flatnonzero(np.diff(runs, prepend=runs[0] - 1))
-    kept = [np.append(starts[1:], len(points)) - 1]
-    for column in points.series.values():
-        kept += _extremes(column, starts)
-    return points.take(np.unique(np.concatenate(kept)))
+    last = np.append(starts[1:], len(points)) - 1
+    return points.take(np.unique([*last, *_extreme_places(points, starts)]))
 
 
-def _extremes(column: Floats, starts: Ints) -> list[Ints]:
-    """Find where the lowest and the highest value of each run first stand."""
-    ends = np.append(starts[1:], len(column))
-    lengths = ends - starts
+def _extreme_places(points: Columns, starts: Ints) -> list[int]:
+    """Find where each series first is lowest and highest in each run."""
+    ends = [*starts[1:].tolist(), len(points)]
+    runs = [slice(*run) for run in zip(starts.tolist(), ends, strict=True)]
+    return [place for column in points.series.values() for place in _extremes(column, runs)]
+
+
+def _extremes(column: Floats, runs: Sequence[slice]) -> list[int]:
     finite = np.isfinite(column)
-    found = []
-    for fill, reduce in ((np.float32(np.inf), np.minimum), (np.float32(-np.inf), np.maximum)):
-        filled = np.where(finite, column, fill)
-        best = np.repeat(reduce.reduceat(filled, starts), lengths)
-        hits = np.flatnonzero(filled == best)
-        runs_of_hits = np.searchsorted(starts, hits, side="right") - 1
-        _, first = np.unique(runs_of_hits, return_index=True)
-        found.append(hits[first])
-    return found
+    low = high = column
+    if not finite.all():
+        low, high = (np.where(finite, column, np.float32(fill)) for fill in (np.inf, -np.inf))
+    # A look at each run: a processor finds the lowest of thousands in no time.
+    found = [run.start + int(low[run].argmin()) for run in runs]
+    return found + [run.start + int(high[run].argmax()) for run in runs]
 
 
 def as_json(column: Floats) -> list[float | None]:

@@ -90,7 +90,7 @@ def _told(row: RowMapping) -> JobEvent:
 def _progress(row: RowMapping) -> JobEvent:
     first, step, count = (np.array([row[name]]) for name in ("first", "step", "count"))
     points = columns.unpack([row["body"]], row["names"], first, step, count)
-    few = columns.downsample(points, POINTS_PER_EVENT)
+    few = columns.downsample([points], POINTS_PER_EVENT)
     data: dict[str, Any] = history.as_series(few, len(points)).model_dump(mode="json")
     return JobEvent(
         id=row["job_seq"],

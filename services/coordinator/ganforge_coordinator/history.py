@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Integer, Row, Select, bindparam, func, select
 
 import ganforge
 from ganforge.errors import Conflict
@@ -16,6 +17,7 @@ from ganforge_chassis.database import BINARY, Database
 from ganforge_coordinator import columns
 from ganforge_coordinator.columns import Columns
 from ganforge_coordinator.db.models import attempts, progress_chunks, series_schemas
+from ganforge_coordinator.progress import MAX_ITERATION
 
 STREAMED_CHUNKS = 64
 """How many chunks are in memory while all of a history is streamed."""
@@ -26,6 +28,7 @@ READ_CHUNKS = 500
 
 CHUNK = ("job_seq", "epoch", "first", "step", "count", "series_digest", "body")
 """The columns of a chunk that ``unpacked`` needs, in this order."""
+_EPOCH, _SERIES = CHUNK.index("epoch"), CHUNK.index("series_digest")
 
 
 @dataclass(frozen=True)
@@ -115,16 +118,18 @@ def _first_points(connection: Connection, job_id: str, epochs: Sequence[int]) ->
 
 def read(
     connection: Connection, history: History, *, first: int = 0, last: int | None = None
-) -> Columns:
-    """Read the points of iterations ``first`` to ``last``, both included."""
+) -> list[Columns]:
+    """Read the points of iterations ``first`` to ``last``, both included, in parts that follow.
+
+    They are not joined: a long history is copied as seldom as can be.
+    """
     parts: list[Columns] = []
     after = history.since - 1
     while True:
-        wanted = _chunks(history, after=after, limit=READ_CHUNKS)
-        rows = connection.execute(_within(wanted, first, last)).all()
+        rows = _chunks(connection, history, after, READ_CHUNKS, first=first, last=last)
         parts += _points(connection, rows, history, first=first, last=last)
         if len(rows) < READ_CHUNKS:
-            return columns.join(parts)
+            return parts
         after = rows[-1].job_seq
 
 
@@ -141,7 +146,7 @@ def stream(database: Database, history: History) -> Iterator[Columns]:
     after = history.since - 1
     while True:
         with database.read() as connection:
-            rows = connection.execute(_chunks(history, after=after, limit=STREAMED_CHUNKS)).all()
+            rows = _chunks(connection, history, after, STREAMED_CHUNKS)
             parts = _points(connection, rows, history)
             # Last, so that it tells of all that was read.
             if _state(connection, history.job_id, *between) != history.state:
@@ -176,29 +181,40 @@ def names(connection: Connection, history: History) -> list[str]:
     )
 
 
-def _chunks(history: History, *, after: int, limit: int) -> Select[Any]:
-    """Select the next chunks; as fencing lets none come late, their numbers are in order."""
+def _next_chunks() -> Select[Any]:
+    """Select the next chunks that have any point of the iterations wanted, in order.
+
+    As fencing lets none come late, their numbers are in order.
+    """
     chunk = progress_chunks.c
-    found = select(*(chunk[name] for name in CHUNK))
-    return (
-        found.where(
-            chunk.job_id == history.job_id,
-            chunk.rank == 0,
-            chunk.job_seq > after,
-            chunk.job_seq <= history.until,
-        )
-        .order_by(chunk.job_seq)
-        .limit(limit)
-        .execution_options(**{BINARY: True})
+    wanted = (
+        chunk.job_id == bindparam("job"),
+        chunk.rank == 0,
+        chunk.job_seq > bindparam("after"),
+        chunk.job_seq <= bindparam("until"),
+        chunk.first + chunk.step * (chunk.count - 1) >= bindparam("first"),
+        chunk.first <= bindparam("last"),
     )
+    found = select(*(chunk[name] for name in CHUNK)).where(*wanted).order_by(chunk.job_seq)
+    limited = found.limit(bindparam("limit", type_=Integer))
+    return limited.execution_options(**{BINARY: True})
 
 
-def _within(chunks: Select[Any], first: int, last: int | None) -> Select[Any]:
-    """Leave out the chunks that have no point of the iterations wanted."""
-    chunk = progress_chunks.c
-    if first > 0:
-        chunks = chunks.where(chunk.first + chunk.step * (chunk.count - 1) >= first)
-    return chunks if last is None else chunks.where(chunk.first <= last)
+_NEXT_CHUNKS = _next_chunks()  # said once: a chart of a long history asks twenty times
+
+
+def _chunks(
+    connection: Connection,
+    history: History,
+    after: int,
+    limit: int,
+    *,
+    first: int = 0,
+    last: int | None = None,
+) -> Sequence[Row[Any]]:
+    wanted = {"job": history.job_id, "after": after, "until": history.until, "limit": limit}
+    wanted |= {"first": first, "last": MAX_ITERATION if last is None else last}
+    return connection.execute(_NEXT_CHUNKS, wanted).all()
 
 
 def _points(
@@ -210,13 +226,13 @@ def _points(
     last: int | None = None,
 ) -> list[Columns]:
     """Unpack chunks and keep the points that count and are wanted; one part for like chunks."""
-    digests = {row.series_digest for row in rows}
+    digests = {row[_SERIES] for row in rows}
     known = select(series_schemas.c.digest, series_schemas.c.names).where(
         series_schemas.c.digest.in_(digests)
     )
     named = {row.digest: row.names for row in connection.execute(known)}
     parts = []
-    for (digest, epoch), alike in groupby(rows, key=lambda row: (row.series_digest, row.epoch)):
+    for (digest, epoch), alike in groupby(rows, key=itemgetter(_SERIES, _EPOCH)):
         part = unpacked(list(alike), named[digest])
         wanted = part.iterations >= first
         if last is not None:

@@ -151,7 +151,7 @@ def _newest_picture(job: Job) -> str | None:
 def _table(parts: Service, job_id: str) -> dict[str, Any]:
     """Give the losses as a table: few rows, evenly spread, the newest last."""
     with parts.database.read() as connection:
-        points = history.read(connection, history.find(connection, job_id))
+        points = columns.join(history.read(connection, history.find(connection, job_id)))
     step = max(1, -(-len(points) // POINTS_IN_TABLE))
     few = points.take(slice((len(points) - 1) % step if len(points) else 0, None, step))
     series = [columns.as_json(column) for column in few.series.values()]

@@ -63,8 +63,9 @@ async def read_progress(
     def chart() -> Response:
         with parts.database.read() as connection:
             points = history.read(connection, known, first=first, last=last)
-        few = history.as_series(columns.downsample(points, max_points), len(points))
-        return Response(few.model_dump_json(), headers=headers, media_type="application/json")
+        few = columns.downsample(points, max_points)
+        told = history.as_series(few, sum(map(len, points)))
+        return Response(told.model_dump_json(), headers=headers, media_type="application/json")
 
     # Those who wait for their turn take no thread from others.
     return await to_thread.run_sync(chart, limiter=parts.charts)
