@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Integer, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 import ganforge
 from ganforge.errors import Conflict
@@ -123,14 +123,12 @@ def read(
 
     They are not joined: a long history is copied as seldom as can be.
     """
+    wanted = _wanted(history, history.since - 1, first=first, last=last)
+    found = connection.execute(_CHUNKS, wanted, execution_options={"yield_per": READ_CHUNKS})
     parts: list[Columns] = []
-    after = history.since - 1
-    while True:
-        rows = _chunks(connection, history, after, READ_CHUNKS, first=first, last=last)
+    for rows in found.partitions():
         parts += _points(connection, rows, history, first=first, last=last)
-        if len(rows) < READ_CHUNKS:
-            return parts
-        after = rows[-1].job_seq
+    return parts
 
 
 def stream(database: Database, history: History) -> Iterator[Columns]:
@@ -146,7 +144,7 @@ def stream(database: Database, history: History) -> Iterator[Columns]:
     after = history.since - 1
     while True:
         with database.read() as connection:
-            rows = _chunks(connection, history, after, STREAMED_CHUNKS)
+            rows = connection.execute(_NEXT_CHUNKS, _wanted(history, after)).all()
             parts = _points(connection, rows, history)
             # Last, so that it tells of all that was read.
             if _state(connection, history.job_id, *between) != history.state:
@@ -181,8 +179,8 @@ def names(connection: Connection, history: History) -> list[str]:
     )
 
 
-def _next_chunks() -> Select[Any]:
-    """Select the next chunks that have any point of the iterations wanted, in order.
+def _chunks() -> Select[Any]:
+    """Select the chunks that have any point of the iterations wanted, in order.
 
     As fencing lets none come late, their numbers are in order.
     """
@@ -196,25 +194,18 @@ def _next_chunks() -> Select[Any]:
         chunk.first <= bindparam("last"),
     )
     found = select(*(chunk[name] for name in CHUNK)).where(*wanted).order_by(chunk.job_seq)
-    limited = found.limit(bindparam("limit", type_=Integer))
-    return limited.execution_options(**{BINARY: True})
+    return found.execution_options(**{BINARY: True})
 
 
-_NEXT_CHUNKS = _next_chunks()  # said once: a chart of a long history asks twenty times
+_CHUNKS = _chunks()
+_NEXT_CHUNKS = _CHUNKS.limit(STREAMED_CHUNKS)
 
 
-def _chunks(
-    connection: Connection,
-    history: History,
-    after: int,
-    limit: int,
-    *,
-    first: int = 0,
-    last: int | None = None,
-) -> Sequence[Row[Any]]:
-    wanted = {"job": history.job_id, "after": after, "until": history.until, "limit": limit}
-    wanted |= {"first": first, "last": MAX_ITERATION if last is None else last}
-    return connection.execute(_NEXT_CHUNKS, wanted).all()
+def _wanted(
+    history: History, after: int, *, first: int = 0, last: int | None = None
+) -> dict[str, Any]:
+    wanted = {"job": history.job_id, "after": after, "until": history.until, "first": first}
+    return {**wanted, "last": MAX_ITERATION if last is None else last}
 
 
 def _points(
