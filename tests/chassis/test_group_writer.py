@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from ganforge.errors import Conflict
 from ganforge_chassis.database import Database
-from ganforge_chassis.group_writer import GROUP_LIMIT, GroupWriter
+from ganforge_chassis.group_writer import GROUP_LIMIT, Batch, GroupWriter, one_by_one
 
 
 @pytest.fixture
@@ -37,8 +37,7 @@ def keep(connection: Connection, number: int) -> int:
     return number
 
 
-def keeping(number: int) -> Callable[[Connection], int]:
-    return lambda connection: keep(connection, number)
+KEEPING = one_by_one(keep)
 
 
 def kept(database: Database) -> list[int]:
@@ -47,37 +46,35 @@ def kept(database: Database) -> list[int]:
 
 
 def test_all_that_are_asked_for_at_once_are_kept_in_few_transactions(database: Database) -> None:
-    transactions: list[object] = []  # held, so that none has the identity of another
+    groups: list[int] = []
 
-    def work(number: int) -> Callable[[Connection], int]:
-        def noted(connection: Connection) -> int:
-            transactions.append(connection.get_transaction())
-            return keep(connection, number)
+    def keep_all(connection: Connection, numbers: Sequence[int]) -> list[int]:
+        groups.append(len(numbers))
+        return [keep(connection, number) for number in numbers]
 
-        return noted
+    together = Batch(keep_all, keep)
 
     async def ask(writer: GroupWriter) -> list[int]:
         numbers = range(5 * GROUP_LIMIT)
-        return await asyncio.gather(*(writer.write(f"{n:04}", work(n)) for n in numbers))
+        return await asyncio.gather(*(writer.write(together, n) for n in numbers))
 
     with writing(database) as writer:
         assert asyncio.run(ask(writer)) == kept(database) == list(range(5 * GROUP_LIMIT))
-    assert len(set(map(id, transactions))) < GROUP_LIMIT
+    assert sum(groups) == 5 * GROUP_LIMIT
+    assert len(groups) < GROUP_LIMIT
 
 
 def test_one_that_is_refused_takes_no_other_with_it(database: Database) -> None:
-    def refuse(connection: Connection) -> int:
-        keep(connection, -1)
-        raise Conflict("not this one")
+    def keep_or_refuse(connection: Connection, number: int) -> int:
+        keep(connection, number)
+        if number == 3:
+            raise Conflict("not this one")
+        return 10 // (number - 6)
 
-    def break_down(connection: Connection) -> int:
-        keep(connection, -2)
-        raise ZeroDivisionError
+    both = one_by_one(keep_or_refuse)
 
     async def ask(writer: GroupWriter) -> list[object]:
-        asked = [writer.write(f"{number:02}", keeping(number)) for number in range(10)]
-        asked.insert(3, writer.write("03", refuse))
-        asked.insert(7, writer.write("06", break_down))
+        asked = [writer.write(both, number) for number in range(10)]
         return await asyncio.gather(*asked, return_exceptions=True)
 
     with writing(database) as writer:
@@ -86,7 +83,24 @@ def test_one_that_is_refused_takes_no_other_with_it(database: Database) -> None:
         Conflict,
         ZeroDivisionError,
     ]
-    assert kept(database) == list(range(10))
+    assert kept(database) == [0, 1, 2, 4, 5, 7, 8, 9]
+
+
+def test_what_a_group_leaves_out_is_done_alone(database: Database) -> None:
+    def keep_even_ones(connection: Connection, numbers: Sequence[int]) -> list[int | None]:
+        return [keep(connection, n) if n % 2 == 0 else None for n in numbers]
+
+    def keep_negative(connection: Connection, number: int) -> int:
+        return keep(connection, -number)
+
+    halves = Batch(keep_even_ones, keep_negative)
+
+    async def ask(writer: GroupWriter) -> list[int]:
+        return await asyncio.gather(*(writer.write(halves, n) for n in range(6)))
+
+    with writing(database) as writer:
+        assert asyncio.run(ask(writer)) == [0, -1, 2, -3, 4, -5]
+    assert kept(database) == [-5, -3, -1, 0, 2, 4]
 
 
 def test_a_row_that_somebody_has_locked_holds_up_nobody_else(database: Database) -> None:
@@ -103,16 +117,18 @@ def test_a_row_that_somebody_has_locked_holds_up_nobody_else(database: Database)
                 may_go_on.wait()
 
     async def ask(writer: GroupWriter) -> None:
-        held_up = asyncio.create_task(writer.write("1", lambda connection: bump(connection, 1)))
-        await writer.write("2", lambda connection: bump(connection, 2))
+        held_up = asyncio.create_task(writer.write(bumping, 1))
+        await writer.write(bumping, 2)
         assert 12 in kept(database)
         may_go_on.set()
         await held_up
 
-    def bump(connection: Connection, number: int) -> None:
+    def bump(connection: Connection, number: int) -> int:
         moved = text("UPDATE kept SET number = number + 10 WHERE number = :number")
         connection.execute(moved, {"number": number})
+        return number + 10
 
+    bumping = one_by_one(bump)
     locking = threading.Thread(target=lock)
     locking.start()
     is_locked.wait()
@@ -126,7 +142,7 @@ def test_what_was_asked_for_before_the_end_is_written(database: Database) -> Non
     async def ask() -> int:
         writer = GroupWriter(database)
         writer.start()
-        asked = asyncio.create_task(writer.write("a", keeping(1)))
+        asked = asyncio.create_task(writer.write(KEEPING, 1))
         await asyncio.sleep(0)  # it has asked
         await asyncio.to_thread(writer.close)
         return await asked

@@ -1,11 +1,14 @@
 """Which job goes to which learner, and what learners tell of their attempts."""
 
+import functools
 import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
     Connection,
     Integer,
+    Row,
     RowMapping,
     Select,
     String,
@@ -18,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from ganforge.errors import Conflict, LeaseLost
+from ganforge.errors import Conflict
 from ganforge.wire.jobs import Desired
 from ganforge.wire.learning import (
     Assignment,
@@ -34,6 +37,7 @@ from ganforge.wire.learning import (
 )
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import now, take_turns
+from ganforge_chassis.facts import FACTS, table_of
 from ganforge_coordinator import assignment, catalog, fitting, gang, lease, ledger, roster
 from ganforge_coordinator.assignment import Began, Member, uncounted
 from ganforge_coordinator.db.models import (
@@ -205,28 +209,69 @@ def beat(connection: Connection, attempt_id: str, beat: Heartbeat) -> tuple[bool
     Raises:
         LeaseLost: the lease is gone.
     """
-    # The learner before the job, as everywhere: two orders of locks would be a deadlock.
-    roster.see_member(connection, attempt_id, beat.rank)
-    is_news = beat.started and not assignment.has_started(connection, attempt_id, beat.rank)
-    if is_news:
+    if beat.started and not assignment.has_started(connection, attempt_id, beat.rank):
+        # The learner, then the job, as everywhere: two orders of locks would be a deadlock.
+        roster.see_members(connection, [_member(attempt_id, beat.rank)])
         held = lease.hold(connection, attempt_id, beat.rank)
         assignment.note_started(connection, held.job, beat)
-    else:
-        lease.guard(
-            connection, attempt_id, beat.rank, iteration=beat.iteration, waiting=beat.waiting
+        return True, standing(connection, attempt_id, beat.rank)
+    (told,) = beat_all(connection, [(attempt_id, beat)])
+    if told is None:
+        raise lease.gone()
+    return told
+
+
+def beat_all(
+    connection: Connection, beats: Sequence[tuple[str, Heartbeat]]
+) -> list[tuple[bool, HeartbeatReply] | None]:
+    """Renew the leases of many, and say to each what stands.
+
+    Returns:
+        For each what ``beat`` returns; None for one whose lease is gone, or who has news: to them
+        ``beat`` has to listen.
+    """
+    facts = [
+        lease.fact_of(attempt_id, beat.rank, beat.iteration, beat.waiting)
+        for attempt_id, beat in beats
+    ]
+    members = [_member(attempt_id, beat.rank) for attempt_id, beat in beats]
+    roster.see_members(connection, members)
+    renewed = lease.renew_all(connection, facts)
+    standing = _standing_of_all(connection, members)
+
+    def told(attempt_id: str, beat: Heartbeat) -> tuple[bool, HeartbeatReply] | None:
+        member = attempt_id, beat.rank
+        row = renewed.get(member)
+        if row is None or (beat.started and not row.started):
+            return None
+        return False, standing[member]
+
+    return [told(*each) for each in beats]
+
+
+def _member(attempt_id: str, rank: int) -> dict[str, Any]:
+    return {"attempt": attempt_id, "of_rank": rank}
+
+
+def _standing_of_all(
+    connection: Connection, members: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, int], HeartbeatReply]:
+    rows = connection.execute(_standing(connection.dialect.name), {FACTS: members})
+    return {(row.attempt_id, row.rank): _reply(row) for row in rows}
+
+
+@functools.cache
+def _standing(dialect: str) -> Select[Any]:
+    member = attempt_members.c
+    fact = table_of(dialect, {"attempt": String, "of_rank": Integer}).c
+    return (
+        select(
+            member.attempt_id, member.rank, jobs.c.desired, jobs.c.lease_ttl_ms, learners.c.state
         )
-    return is_news, standing(connection, attempt_id, beat.rank)
-
-
-_STANDING = (
-    select(jobs.c.desired, jobs.c.lease_ttl_ms, learners.c.state)
-    .join(attempt_members, attempt_members.c.attempt_id == jobs.c.attempt_id)
-    .join(learners, learners.c.id == attempt_members.c.learner_id)
-    .where(
-        jobs.c.attempt_id == bindparam("attempt"),
-        attempt_members.c.rank == bindparam("of_rank", type_=Integer),
+        .join(learners, learners.c.id == member.learner_id)
+        .join(jobs, jobs.c.attempt_id == member.attempt_id)
+        .where(member.attempt_id == fact.attempt, member.rank == fact.of_rank)
     )
-)
 
 
 _COMMANDS = {
@@ -244,13 +289,17 @@ def standing(connection: Connection, attempt_id: str, rank: int) -> HeartbeatRep
     Raises:
         LeaseLost: the attempt is over.
     """
-    told = connection.execute(_STANDING, {"attempt": attempt_id, "of_rank": rank}).one_or_none()
-    if told is None:
-        raise LeaseLost("the lease on this job is gone: stop, drop this attempt, claim anew")
-    command = _COMMANDS[Desired(told.desired)]
-    if command is Command.RUN and told.state == LearnerState.DRAINED:
+    told = _standing_of_all(connection, [_member(attempt_id, rank)])
+    if not told:
+        raise lease.gone()
+    return told[attempt_id, rank]
+
+
+def _reply(row: Row[Any]) -> HeartbeatReply:
+    command = _COMMANDS[Desired(row.desired)]
+    if command is Command.RUN and row.state == LearnerState.DRAINED:
         command = Command.PAUSE
-    return HeartbeatReply(lease_seconds=told.lease_ttl_ms / 1000, command=command)
+    return HeartbeatReply(lease_seconds=row.lease_ttl_ms / 1000, command=command)
 
 
 def note_snapshot(connection: Connection, attempt_id: str, note: SnapshotNote) -> str:

@@ -1,6 +1,9 @@
 """Leases: the guard that every learner's write begins with, and what ends them."""
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -8,19 +11,20 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    Row,
     RowMapping,
     String,
-    Update,
-    bindparam,
     case,
     func,
     or_,
     select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ganforge.errors import Conflict, LeaseLost
 from ganforge_chassis.clock import later, now_ms
+from ganforge_chassis.facts import FACTS, table_of
 from ganforge_coordinator import amnesty, gang, ledger
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs
 from ganforge_coordinator.job import Trigger
@@ -64,62 +68,88 @@ def guard(
     Raises:
         LeaseLost: the lease ran out, was ended, or never was.
     """
-    facts = {"attempt": attempt_id, "of_rank": rank, "done": iteration, "is_waiting": waiting}
-    renewed = connection.execute(_RENEWAL, facts).scalar_one_or_none()
-    if renewed is None:
-        raise LeaseLost("the lease on this job is gone: stop, drop this attempt, claim anew")
-    return int(renewed)
+    renewed = renew_all(connection, [fact_of(attempt_id, rank, iteration, waiting)])
+    if not renewed:
+        raise gone()
+    return int(renewed[attempt_id, rank].next_seq)
 
 
-def _renewal() -> Update:
+def gone() -> LeaseLost:
+    """Say that a lease ran out, was ended, or never was."""
+    return LeaseLost("the lease on this job is gone: stop, drop this attempt, claim anew")
+
+
+Fact = dict[str, Any]
+"""What a member says of itself with a write: a row of ``renew_all``."""
+
+
+def fact_of(
+    attempt_id: str, rank: int, iteration: int, waiting: bool = False, *, seq: int | None = None
+) -> Fact:
+    """Say what a member's write tells of it; ``seq`` is the number of a push."""
+    return {
+        "attempt": attempt_id,
+        "of_rank": rank,
+        "done": iteration,
+        "is_waiting": waiting,
+        "seq": seq,
+    }
+
+
+def renew_all(connection: Connection, facts: Sequence[Fact]) -> dict[tuple[str, int], Row[Any]]:
+    """Renew each lease that still lives, as ``guard`` does, and count each push that is the next.
+
+    Args:
+        connection: the transaction in hand.
+        facts: what ``fact_of`` gives, at most one of each member.
+
+    Returns:
+        By attempt and rank those that were renewed; a lease that is gone is not among them, nor
+        one whose push is not the next.
+    """
+    rows = connection.execute(_renewal(connection.dialect.name), {FACTS: facts})
+    return {(row.attempt_id, row.rank): row for row in rows}
+
+
+@functools.cache  # saying it costs ten times as much as executing it
+def _renewal(dialect: str) -> ReturningUpdate[Any]:
     """Say the guard; it also notes how far a member is, and when it last was farther than before.
 
-    Every learner's write begins with it, so it is said once: saying it costs ten times as much as
-    executing it.
+    Every learner's write begins with it.
     """
+    columns = {"attempt": String, "of_rank": Integer, "done": BigInteger}
+    fact = table_of(dialect, {**columns, "is_waiting": Boolean, "seq": BigInteger}).c
     member = attempt_members.c
-    attempt = bindparam("attempt", type_=String)
-    done = bindparam("done", type_=BigInteger)
     of_attempt = attempts.c.job_id == jobs.c.id
     lease_ms = (
-        select(jobs.c.lease_ttl_ms).join(attempts, of_attempt).where(attempts.c.id == attempt)
+        select(jobs.c.lease_ttl_ms)
+        .join(attempts, of_attempt)
+        .where(attempts.c.id == member.attempt_id)
+        .scalar_subquery()
     )
-    is_farther = member.iteration < done
+    is_farther = member.iteration < fact.done
     return (
         update(attempt_members)
         .where(
-            member.attempt_id == attempt,
-            member.rank == bindparam("of_rank", type_=Integer),
+            member.attempt_id == fact.attempt,
+            member.rank == fact.of_rank,
+            member.next_seq == func.coalesce(fact.seq, member.next_seq),
             member.active,
             member.lease_until_ms > amnesty.counted_ms(),
         )
         .values(
             # Never earlier than it was: PostgreSQL judges a statement that waited for an amnesty
             # by the mark before it, but by the row after it.
-            lease_until_ms=later(
-                member.lease_until_ms, amnesty.counted_ms() + lease_ms.scalar_subquery()
-            ),
-            iteration=case((is_farther, done), else_=member.iteration),
+            lease_until_ms=later(member.lease_until_ms, amnesty.counted_ms() + lease_ms),
+            next_seq=func.coalesce(fact.seq + 1, member.next_seq),
+            iteration=case((is_farther, fact.done), else_=member.iteration),
             advanced_ms=case(
-                (or_(bindparam("is_waiting", type_=Boolean), is_farther), now_ms()),
-                else_=member.advanced_ms,
+                (or_(fact.is_waiting, is_farther), now_ms()), else_=member.advanced_ms
             ),
             acked_ms=func.coalesce(member.acked_ms, now_ms()),
         )
-        .returning(member.next_seq)
+        .returning(member.attempt_id, member.rank, member.next_seq, member.started)
     )
-
-
-_RENEWAL = _renewal()
-_SEQ = bindparam("seq", type_=BigInteger)
-_COUNTED = _RENEWAL.where(attempt_members.c.next_seq == _SEQ).values(next_seq=_SEQ + 1)
-
-
-def count(connection: Connection, attempt_id: str, rank: int, *, seq: int, iteration: int) -> bool:
-    """Guard and count a push in one; False when the lease is lost or the push is not the next."""
-    facts = {"attempt": attempt_id, "of_rank": rank, "done": iteration, "is_waiting": False}
-    counted = connection.execute(_COUNTED, {**facts, "seq": seq})
-    return counted.scalar_one_or_none() is not None
 
 
 def hold(connection: Connection, attempt_id: str, rank: int, *, iteration: int = 0) -> Held:

@@ -1,7 +1,8 @@
 """Every LearnProgress, kept once and in order."""
 
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -9,21 +10,26 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Float,
+    Integer,
     Row,
-    bindparam,
+    Select,
+    String,
+    case,
     exists,
     func,
     insert,
     select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ganforge import digest
 from ganforge.errors import BadInput, SequenceGap
 from ganforge.wire.learning import ProgressPush, ProgressReply
 from ganforge.wire.progress import LearnProgress
 from ganforge_chassis.clock import now_ms
-from ganforge_coordinator import columns, lease, ledger
+from ganforge_chassis.facts import FACTS, table_of
+from ganforge_coordinator import columns, lease
 from ganforge_coordinator.db.models import (
     attempts,
     jobs,
@@ -43,88 +49,143 @@ def push(connection: Connection, attempt_id: str, push: ProgressPush) -> tuple[s
         SequenceGap: pushes before this one are missing; ``expectedSeq`` says from which on.
         BadInput: an iteration beyond 2^53, which JSON cannot say exactly.
     """
-    if push.first + push.step * (push.count - 1) >= MAX_ITERATION:
+    if _last(push) >= MAX_ITERATION:
         raise BadInput("first, step: iterations stay below 2^53")
-    done = push.first + push.step * (push.count - 1) + 1
-    names = list(push.series)
-    series = name_of(names)
-    # The job before the member, as everywhere: two orders of locks would be a deadlock.
-    job = connection.execute(_JOB, {"attempt": attempt_id, "name": series}).one_or_none()
-    if not lease.count(connection, attempt_id, push.rank, seq=push.seq, iteration=done):
-        next_seq = lease.guard(connection, attempt_id, push.rank, iteration=done)
-        return _refuse(push.seq, next_seq, job)
-    assert job is not None  # the guard has found the attempt
-    if not job.is_known:
-        keep_names(connection, series, names)
-    chunk = {
-        "job_id": job.id,
-        "epoch": job.epoch,
-        "rank": push.rank,
-        "seq": push.seq,
-        "job_seq": _number(connection, job.id, push),
-        "first": push.first,
-        "step": push.step,
-        "count": push.count,
-        "series_digest": series,
-        "body": columns.pack(push.series),
-    }
-    connection.execute(_CHUNK, chunk)
-    return job.id, ProgressReply(applied=True, next_seq=push.seq + 1)
-
-
-def _refuse(seq: int, next_seq: int, job: Row[Any] | None) -> tuple[str, ProgressReply]:
-    """Answer a push that is not the next one."""
-    assert job is not None  # the guard has found the attempt
-    if seq < next_seq:
-        return job.id, ProgressReply(applied=False, next_seq=next_seq)
-    raise SequenceGap(f"push {seq} came before push {next_seq}", expectedSeq=next_seq)
-
-
-# Said once: saying a statement costs several times as much as executing it.
-_CHUNK = insert(progress_chunks).values(received_ms=now_ms())
-_JOB = (
-    select(
-        jobs.c.id,
-        jobs.c.epoch,
-        exists().where(series_schemas.c.digest == bindparam("name")).label("is_known"),
+    (told,) = push_all(connection, [(attempt_id, push)])
+    if told is not None:
+        return told
+    held = lease.hold(connection, attempt_id, push.rank, iteration=_last(push) + 1)
+    if push.seq < held.next_seq:
+        return held.job["id"], ProgressReply(applied=False, next_seq=held.next_seq)
+    raise SequenceGap(
+        f"push {push.seq} came before push {held.next_seq}", expectedSeq=held.next_seq
     )
-    .join(attempts, attempts.c.job_id == jobs.c.id)
-    .where(attempts.c.id == bindparam("attempt"))
-    .with_for_update(of=jobs)
-)
-_LATEST = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("job"))
-    .values(
-        last_seq=jobs.c.last_seq + 1,
-        progress=bindparam("latest", type_=JSON),
-        iteration=bindparam("done", type_=BigInteger),
-        iterations_per_second=func.coalesce(
-            bindparam("rate", type_=Float), jobs.c.iterations_per_second
-        ),
-        updated_ms=now_ms(),
+
+
+def push_all(
+    connection: Connection, pushes: Sequence[tuple[str, ProgressPush]]
+) -> list[tuple[str, ProgressReply] | None]:
+    """Keep the pushes of many attempts, in as few statements as that of one.
+
+    Returns:
+        For each its job's id and the answer; None for one that was not kept, and whom ``push``
+        tells why: its lease is gone, it is not the next one, or not the first here of its attempt.
+    """
+    firsts: dict[str, tuple[int, ProgressPush]] = {}
+    for place, (attempt_id, push) in enumerate(pushes):
+        if _last(push) < MAX_ITERATION:
+            firsts.setdefault(attempt_id, (place, push))
+    # The jobs before the members, as everywhere: two orders of locks would be a deadlock.
+    held = _lock_jobs(connection, {attempt_id: push for attempt_id, (_, push) in firsts.items()})
+    counted = lease.renew_all(
+        connection,
+        [
+            lease.fact_of(attempt_id, push.rank, _last(push) + 1, seq=push.seq)
+            for attempt_id, (_, push) in firsts.items()
+        ],
     )
-    .returning(jobs.c.last_seq)
-)
+    kept = [(held[attempt_id], firsts[attempt_id][1]) for attempt_id, _ in counted]
+    _keep(connection, kept)
+    told: list[tuple[str, ProgressReply] | None] = [None] * len(pushes)
+    for attempt_id, _ in counted:
+        place, push = firsts[attempt_id]
+        told[place] = held[attempt_id].id, ProgressReply(applied=True, next_seq=push.seq + 1)
+    return told
 
 
-def _number(connection: Connection, job_id: str, push: ProgressPush) -> int:
-    """Take the job's next number for a push; that of rank 0 is also the latest that is shown."""
-    if push.rank != 0:
-        return ledger.next_seq(connection, job_id)
+def _last(push: ProgressPush) -> int:
+    return push.first + push.step * (push.count - 1)
+
+
+def _lock_jobs(connection: Connection, pushes: Mapping[str, ProgressPush]) -> dict[str, Row[Any]]:
+    """Lock the jobs of attempts, one after the other, and tell whether their series are known."""
+    facts = [
+        {"attempt": attempt_id, "name": name_of(list(push.series))}
+        for attempt_id, push in pushes.items()
+    ]
+    rows = connection.execute(_jobs(connection.dialect.name), {FACTS: facts})
+    return {row.attempt: row for row in rows}
+
+
+def _keep(connection: Connection, pushes: Sequence[tuple[Row[Any], ProgressPush]]) -> None:
+    """Keep pushes that were counted, each under its job's next number."""
+    if not pushes:
+        return
+    for job, push in pushes:
+        if not job.is_known:
+            keep_names(connection, job.name, list(push.series))
+    facts = [{"job": job.id, **_latest(push)} for job, push in pushes]
+    rows = connection.execute(_numbers(connection.dialect.name), {FACTS: facts})
+    numbers = {row.id: row.last_seq for row in rows}
+    chunks = [
+        {
+            "job_id": job.id,
+            "epoch": job.epoch,
+            "rank": push.rank,
+            "seq": push.seq,
+            "job_seq": numbers[job.id],
+            "first": push.first,
+            "step": push.step,
+            "count": push.count,
+            "series_digest": job.name,
+            "body": columns.pack(push.series),
+        }
+        for job, push in pushes
+    ]
+    connection.execute(_CHUNK, chunks)
+
+
+def _latest(push: ProgressPush) -> dict[str, Any]:
+    """Say what a push changes in its job: that of rank 0 is also the latest that is shown."""
     last = {name: column[-1] for name, column in push.series.items()}
-    latest = LearnProgress(
-        iteration=push.first + push.step * (push.count - 1),
-        minibatch_loss=last.pop(LOSS, None),
-        extra=last,
-    )
-    facts = {
-        "job": job_id,
+    latest = LearnProgress(iteration=_last(push), minibatch_loss=last.pop(LOSS, None), extra=last)
+    return {
+        "of_rank": push.rank,
         "latest": latest.model_dump(mode="json"),
         "done": latest.iteration + 1,
         "rate": push.iterations_per_second,
     }
-    return int(connection.execute(_LATEST, facts).scalar_one())
+
+
+# Said once: saying a statement costs several times as much as executing it.
+_CHUNK = insert(progress_chunks).values(received_ms=now_ms())
+
+
+@functools.cache
+def _jobs(dialect: str) -> Select[Any]:
+    fact = table_of(dialect, {"attempt": String, "name": String}).c
+    return (
+        select(
+            fact.attempt,
+            fact.name,
+            jobs.c.id,
+            jobs.c.epoch,
+            exists().where(series_schemas.c.digest == fact.name).label("is_known"),
+        )
+        .where(attempts.c.id == fact.attempt, jobs.c.id == attempts.c.job_id)
+        .order_by(jobs.c.id)
+        .with_for_update(of=jobs)
+    )
+
+
+@functools.cache
+def _numbers(dialect: str) -> ReturningUpdate[Any]:
+    kinds = {"job": String, "of_rank": Integer, "latest": JSON, "done": BigInteger, "rate": Float}
+    fact = table_of(dialect, kinds).c
+    rate = func.coalesce(fact.rate, jobs.c.iterations_per_second)
+    shown = {"progress": fact.latest, "iteration": fact.done, "updated_ms": now_ms()}
+    return (
+        update(jobs)
+        .where(jobs.c.id == fact.job)
+        .values(
+            last_seq=jobs.c.last_seq + 1,
+            **{
+                name: case((fact.of_rank == 0, value), else_=jobs.c[name])
+                for name, value in {**shown, "iterations_per_second": rate}.items()
+            },
+        )
+        .returning(jobs.c.id, jobs.c.last_seq)
+    )
 
 
 def name_of(names: Sequence[str | None]) -> str:

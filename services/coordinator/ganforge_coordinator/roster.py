@@ -1,6 +1,8 @@
 """The roster: which learners have registered, and what becomes of what they hold."""
 
+import functools
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -8,8 +10,9 @@ from sqlalchemy import (
     Connection,
     Integer,
     RowMapping,
+    String,
+    Update,
     and_,
-    bindparam,
     func,
     insert,
     select,
@@ -21,6 +24,7 @@ from ganforge.wire.learning import LearnerState, Registration
 from ganforge.wire.tokens import Role
 from ganforge_chassis.clock import now_ms
 from ganforge_chassis.database import now, take_turns
+from ganforge_chassis.facts import FACTS, table_of
 from ganforge_chassis.tokens import Caller
 from ganforge_coordinator import fitting, gang, ledger
 from ganforge_coordinator.db.models import attempt_members, attempts, jobs, learners
@@ -174,25 +178,25 @@ def seen(connection: Connection, learner_id: str) -> RowMapping:
     return row
 
 
-def see_member(connection: Connection, attempt_id: str, rank: int) -> None:
-    """Note that the learner of a member was heard of."""
-    connection.execute(_SIGHT, {"attempt": attempt_id, "of_rank": rank})
+def see_members(connection: Connection, members: Sequence[Mapping[str, Any]]) -> None:
+    """Note that the learners of members were heard of, each ``attempt`` and ``of_rank``."""
+    connection.execute(_sight(connection.dialect.name), {FACTS: members})
 
 
-_SIGHT = (
-    update(learners)
-    .where(
-        learners.c.id
-        == select(attempt_members.c.learner_id)
+@functools.cache
+def _sight(dialect: str) -> Update:
+    member = attempt_members.c
+    fact = table_of(dialect, {"attempt": String, "of_rank": Integer}).c
+    return (
+        update(learners)
         .where(
-            attempt_members.c.attempt_id == bindparam("attempt"),
-            attempt_members.c.rank == bindparam("of_rank", type_=Integer),
+            learners.c.id == member.learner_id,
+            member.attempt_id == fact.attempt,
+            member.rank == fact.of_rank,
+            learners.c.last_seen_ms < now_ms() - SEEN_EVERY_MS,
         )
-        .scalar_subquery(),
-        learners.c.last_seen_ms < now_ms() - SEEN_EVERY_MS,
+        .values(last_seen_ms=now_ms())
     )
-    .values(last_seen_ms=now_ms())
-)
 
 
 def lock_member(connection: Connection, attempt_id: str, rank: int) -> None:

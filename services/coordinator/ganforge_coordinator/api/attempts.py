@@ -1,7 +1,10 @@
 """The attempt's side: beat, report, complete; the first thing each does is renew the lease."""
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from ganforge.errors import LeaseLost
@@ -17,6 +20,7 @@ from ganforge.wire.learning import (
 )
 from ganforge.wire.quality import QualityNote
 from ganforge_chassis.api_route import api_router
+from ganforge_chassis.group_writer import Batch, one_by_one
 from ganforge_coordinator import dispatch, progress, quality, signals
 from ganforge_coordinator.api.attempt_route import AttemptRoute
 from ganforge_coordinator.api.deps import (
@@ -30,6 +34,28 @@ from ganforge_coordinator.api.deps import (
 
 router = api_router("learners", prefix="/v1", route_class=AttemptRoute)
 
+Told = TypeVar("Told")
+
+
+def _one_by_one(work: Callable[[Connection, str, Told], str]) -> Batch[tuple[str, Told], str]:
+    return one_by_one(lambda connection, asked: work(connection, *asked))
+
+
+_PUSHES = Batch(
+    progress.push_all,
+    lambda connection, asked: progress.push(connection, *asked),
+    durable=False,
+)
+_BEATS = Batch(
+    dispatch.beat_all,
+    lambda connection, asked: dispatch.beat(connection, *asked),
+    durable=False,
+)
+_SNAPSHOTS = _one_by_one(dispatch.note_snapshot)
+_COLLAPSES = _one_by_one(dispatch.note_collapse)
+_QUALITIES = _one_by_one(quality.note)
+_COMPLETIONS = _one_by_one(dispatch.complete)
+
 
 @router.post(
     "/attempts/{attempt_id}/progress", operation_id="pushProgress", dependencies=[OWN_ATTEMPT]
@@ -37,9 +63,7 @@ router = api_router("learners", prefix="/v1", route_class=AttemptRoute)
 async def push_progress(attempt_id: AttemptId, push: ProgressPush, parts: Parts) -> ProgressReply:
     """Keep points of progress, once and in order; sending them again changes nothing."""
     # A snapshot is noted durably after the progress up to it: that is as far as a job goes back.
-    job_id, reply = await parts.writer.write(
-        attempt_id, lambda connection: progress.push(connection, attempt_id, push), durable=False
-    )
+    job_id, reply = await parts.writer.write(_PUSHES, (attempt_id, push))
     parts.signals.notify(signals.points_of(job_id))
     if reply.applied:
         parts.tally.points.inc(push.count)
@@ -62,11 +86,7 @@ async def heartbeat(
     known = beat.command_seen or Command.RUN
     # The waiter is there before the look at the command that the beat takes: it misses none.
     with parts.signals.waiting(job_topic) as waiter:
-        is_news, reply = await parts.writer.write(
-            attempt_id,
-            lambda connection: dispatch.beat(connection, attempt_id, beat),
-            durable=False,
-        )
+        is_news, reply = await parts.writer.write(_BEATS, (attempt_id, beat))
         if is_news:
             parts.signals.notify(job_topic)
         while reply.command == known and not parts.stopping.is_set():
@@ -90,9 +110,7 @@ def _standing(parts: Service, attempt_id: str, rank: int) -> HeartbeatReply:
 )
 async def note_snapshot(attempt_id: AttemptId, note: SnapshotNote, parts: Parts) -> None:
     """Note that a snapshot was committed at the repository; saying it again changes nothing."""
-    job_id = await parts.writer.write(
-        attempt_id, lambda connection: dispatch.note_snapshot(connection, attempt_id, note)
-    )
+    job_id = await parts.writer.write(_SNAPSHOTS, (attempt_id, note))
     parts.signals.notify(signals.of_job(job_id))
 
 
@@ -104,9 +122,7 @@ async def note_snapshot(attempt_id: AttemptId, note: SnapshotNote, parts: Parts)
 )
 async def note_collapse(attempt_id: AttemptId, note: CollapseNote, parts: Parts) -> None:
     """Note that the generator has collapsed; saying it again changes nothing."""
-    job_id = await parts.writer.write(
-        attempt_id, lambda connection: dispatch.note_collapse(connection, attempt_id, note)
-    )
+    job_id = await parts.writer.write(_COLLAPSES, (attempt_id, note))
     parts.signals.notify(signals.of_job(job_id))
 
 
@@ -118,9 +134,7 @@ async def note_collapse(attempt_id: AttemptId, note: CollapseNote, parts: Parts)
 )
 async def note_quality(attempt_id: AttemptId, note: QualityNote, parts: Parts) -> None:
     """Note that a version was evaluated; saying it again changes nothing."""
-    job_id = await parts.writer.write(
-        attempt_id, lambda connection: quality.note(connection, attempt_id, note)
-    )
+    job_id = await parts.writer.write(_QUALITIES, (attempt_id, note))
     parts.signals.notify(signals.of_job(job_id))
 
 
@@ -132,7 +146,5 @@ async def note_quality(attempt_id: AttemptId, note: QualityNote, parts: Parts) -
 )
 async def complete(attempt_id: AttemptId, completion: Completion, parts: Parts) -> None:
     """End the attempt; saying it again in the same words changes nothing."""
-    job_id = await parts.writer.write(
-        attempt_id, lambda connection: dispatch.complete(connection, attempt_id, completion)
-    )
+    job_id = await parts.writer.write(_COMPLETIONS, (attempt_id, completion))
     parts.signals.notify(signals.QUEUE, signals.of_job(job_id))
